@@ -1,0 +1,152 @@
+#ifndef COMMON_CONF_H
+#define COMMON_CONF_H
+
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/slice.h"
+
+/*
+ * The configuration, parsed by conf.y from msad.conf(5) in msad itself and
+ * from the canonical text in each child: one grammar, one form. Strings are
+ * NUL-terminated and owned by the struct conf; conf_free() frees all.
+ * Sizes are octets, times are seconds.
+ */
+
+#define CONF_MECH_PLAIN		0x01
+#define CONF_MECH_LOGIN		0x02
+
+struct conf_pki {
+	TAILQ_ENTRY(conf_pki)	 entry;
+	char			*name;
+	char			*cert;		/* path */
+	char			*key;		/* path */
+};
+
+struct conf_auth {
+	TAILQ_ENTRY(conf_auth)	 entry;
+	char			*name;
+	char			*pam_service;
+	unsigned int		 mechs;		/* CONF_MECH_* */
+	char			*realm;
+};
+
+/* A row of an inline table: a key, or a key with values. */
+struct conf_row {
+	TAILQ_ENTRY(conf_row)	 entry;
+	char			*key;
+	char			*value;		/* as written after the colon, or NULL */
+};
+
+struct conf_table {
+	TAILQ_ENTRY(conf_table)	 entry;
+	char			*name;
+	char			*path;		/* file:"PATH", or NULL: inline */
+	bool			 secret;	/* a relay's credentials come from it */
+	TAILQ_HEAD(, conf_row)	 rows;		/* inline */
+};
+
+enum conf_relay_kind { CONF_RELAY_HOST, CONF_RELAY_MAILDIR };
+enum conf_tls { CONF_TLS_NONE, CONF_TLS_STARTTLS, CONF_TLS_IMPLICIT };
+
+#define CONF_RETRY_MAX	32
+
+struct conf_relay {
+	TAILQ_ENTRY(conf_relay)	 entry;
+	unsigned int		 index;		/* in order of the text, from 0 */
+	char			*name;
+	enum conf_relay_kind	 kind;
+	char			*host;		/* name or numeric address */
+	uint16_t		 port;		/* default 25; 587 starttls; 465 tls */
+	enum conf_tls		 tls;
+	bool			 verify;	/* certificate chain and name */
+	char			*ca;		/* PEM bundle path, or NULL: the system's */
+	char			*helo;		/* or NULL: hostname */
+	char			*auth_table;	/* or NULL */
+	char			*auth_label;
+	char			*maildir;	/* path */
+	unsigned int		 concurrency;	/* connections over all workers; 0: default 20 */
+	unsigned int		 retry[CONF_RETRY_MAX];	/* the last repeats */
+	unsigned int		 nretry;	/* 0: default schedule */
+	unsigned int		 expire;	/* 0: default 5 days */
+};
+
+enum conf_listen_tls { CONF_LISTEN_STARTTLS, CONF_LISTEN_TLS };
+
+struct conf_listener {
+	TAILQ_ENTRY(conf_listener) entry;
+	unsigned int		 index;		/* in order of the text, from 0 */
+	struct sockaddr_storage	 addr;
+	socklen_t		 addrlen;
+	char			*address;	/* numeric, as in the canonical text */
+	uint16_t		 port;
+	enum conf_listen_tls	 tls;
+	char			*pki;
+	char			*auth;
+};
+
+enum conf_sender_kind { CONF_SENDER_OWN, CONF_SENDER_ANY, CONF_SENDER_TABLE };
+
+struct conf_sender {
+	TAILQ_ENTRY(conf_sender) entry;
+	enum conf_sender_kind	 kind;
+	char			*table;
+};
+
+struct conf_match {
+	TAILQ_ENTRY(conf_match)	 entry;
+	TAILQ_HEAD(, conf_sender) senders;
+	char			*relay;
+	int			 line;
+};
+
+struct conf {
+	char			*hostname;
+	char			*spool;		/* queue { path P } */
+	char			*socket;	/* control socket PATH */
+	char			*socket_group;	/* or NULL */
+	unsigned int		 frontend_workers;	/* 0: one per core */
+	unsigned int		 relay_workers;		/* 0: one per core */
+	int			 log_level;	/* LOG_*; default LOG_INFO */
+	uint64_t		 message_size;	/* default 52428800 */
+	TAILQ_HEAD(, conf_pki)	 pkis;
+	TAILQ_HEAD(, conf_auth)	 auths;
+	TAILQ_HEAD(, conf_table) tables;
+	TAILQ_HEAD(, conf_relay) relays;
+	TAILQ_HEAD(, conf_listener) listeners;
+	TAILQ_HEAD(, conf_match) matches;
+};
+
+/* -D NAME=VALUE of the command line. */
+struct conf_macro {
+	const char	*name;
+	const char	*value;
+};
+
+/*
+ * Parse the file at path with its includes. Errors go to errors, one a line,
+ * as "file:line: message". Returns NULL when there was one. Checks all that
+ * needs no other file: names that refer to nothing, doubles, ranges. Files
+ * named by the text are not opened (the parent does, with their modes).
+ */
+struct conf *conf_parse_file(const char *path, const struct conf_macro *,
+    size_t nmacros, FILE *errors);
+/* The same from memory; name stands for the file in errors. No includes. */
+struct conf *conf_parse_text(const char *text, size_t len, const char *name,
+    FILE *errors);
+/* The canonical text: conf_parse_text() of it gives an equal struct. malloc'd. */
+char	*conf_print(const struct conf *);
+void	 conf_free(struct conf *);
+
+struct conf_pki *conf_pki_find(const struct conf *, const char *name);
+struct conf_auth *conf_auth_find(const struct conf *, const char *name);
+struct conf_table *conf_table_find(const struct conf *, const char *name);
+struct conf_relay *conf_relay_find(const struct conf *, const char *name);
+struct conf_listener *conf_listener_find(const struct conf *, unsigned int index);
+
+#endif

@@ -1,0 +1,50 @@
+#ifndef COMMON_HEADER_H
+#define COMMON_HEADER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "common/slice.h"
+
+/*
+ * The header section of a message (RFC 5322 section 2.2) as lines with CRLF.
+ * One reader for the front-end, which repairs, and the queue, which checks.
+ */
+#define HEADER_SECTION_MAX	262144
+#define HEADER_FIELD_MAX	65536
+#define HEADER_FIELDS_MAX	1000
+#define HEADER_LINE_MAX		998	/* without CRLF */
+#define HEADER_RECEIVED_MAX	100
+
+struct header_field {
+	struct slice	 name;		/* without the colon and white space */
+	struct slice	 body;		/* after the colon, folds and final CRLF in it */
+	struct slice	 all;		/* the whole field, final CRLF in it */
+};
+
+struct header {
+	struct slice	 rest;		/* what is still to be read */
+	unsigned int	 nfields;
+};
+
+/* Begin to read a header section: complete lines, no blank line in it. */
+void	 header_begin(struct header *, struct slice section);
+/*
+ * The next field. 1: there is one, 0: the section is at its end, -1: not a
+ * field (no colon, bad name, fold first, bare CR or LF, NUL, a limit);
+ * *reason then says what, in words for the reply.
+ */
+int	 header_next(struct header *, struct header_field *,
+    const char **reason);
+/* The reason for a field over HEADER_FIELD_MAX (552 5.3.4), by its address. */
+extern const char header_too_big[];
+
+/* RFC 5322 section 3.3 date-time with numeric zone; returns its length. */
+int	 header_date(char *buf, size_t size, time_t);
+/* Is this field body a valid date-time (RFC 5322 3.3 and 4.3)? */
+bool	 header_date_ok(struct slice body);
+/* Is this field body one valid msg-id? */
+bool	 header_msgid_ok(struct slice body);
+
+#endif

@@ -1,0 +1,223 @@
+#ifndef COMMON_IPC_TYPES_H
+#define COMMON_IPC_TYPES_H
+
+/*
+ * Every message that two processes of msad may exchange: the whole of what
+ * they say to each other. ipc.c refuses what this table does not allow on a
+ * channel; a refusal means that the peer is compromised or broken.
+ *
+ * X(TYPE, sender, receiver, min payload, max payload, descriptor)
+ *   descriptor: N none, F exactly one, O one or none.
+ *   ANY stands for every process but msad itself.
+ *
+ * Payload notation: u8 u16 u32 u64 are big-endian; str is u16 length and
+ * octets without NUL; bytes is u32 length and octets; addr is str (numeric
+ * host) and u16 port. "sid" is the session (or request) id of the header.
+ */
+
+enum ipc_role {
+	ROLE_PARENT = 0,
+	ROLE_FRONTEND,
+	ROLE_AUTH,
+	ROLE_PAM,
+	ROLE_KEYS,
+	ROLE_QUEUE,
+	ROLE_RELAY,
+	ROLE_RESOLVER,
+	ROLE_CONTROL,
+	ROLE_MAX,
+	ROLE_ANY = ROLE_MAX
+};
+
+#define IPC_PAYLOAD_MAX	16384
+/* Octets of body that a session may have under way to the queue. */
+#define IPC_BODY_CREDIT	65536
+/* Largest piece of header or body in one message (room for its length). */
+#define IPC_PIECE_MAX	(IPC_PAYLOAD_MAX - 64)
+
+/* What a descriptor sent with PROC_FILE is. */
+enum ipc_file {
+	FILE_PKI_CERT = 1,	/* name: pki; PEM chain; frontend */
+	FILE_PKI_KEY,		/* name: pki; PEM private key; keys */
+	FILE_TABLE,		/* name: table; queue */
+	FILE_RELAY_CA,		/* name: relay; PEM bundle; relay */
+};
+
+/* Flags of PROC_INIT. */
+#define INIT_MAILDIR	0x01	/* a relay rooted in a Maildir, without network */
+/* Indices of Maildir relay processes begin here; network workers at 0. */
+#define RELAY_MAILDIR_INDEX	0x10000
+
+#define IPC_TABLE(X) \
+	/* --- life cycle: msad and each of its children --- */ \
+	/* First message: u32 index, u64 epoch, u32 uid, u32 gid, u8 loglevel, \
+	 * u8 to_stderr, u8 flags (INIT_*), str root; fd: own statistics page. */ \
+	X(PROC_INIT, PARENT, ANY, 24, 2048, F) \
+	/* u32 generation; fd: canonical configuration text */ \
+	X(PROC_CONF_PREPARE, PARENT, ANY, 4, 4, F) \
+	/* u32 generation, u8 enum ipc_file, str name; fd: the open file. Sent \
+	 * after PREPARE of that generation, before CHECK. */ \
+	X(PROC_FILE, PARENT, ANY, 7, 600, F) \
+	/* u32 generation: all files of it are there; answer READY or REFUSED */ \
+	X(PROC_CONF_CHECK, PARENT, ANY, 4, 4, N) \
+	X(PROC_CONF_READY, ANY, PARENT, 4, 4, N) \
+	/* u32 generation, str reason */ \
+	X(PROC_CONF_REFUSED, ANY, PARENT, 6, 2048, N) \
+	/* u32 generation: it holds from now on */ \
+	X(PROC_CONF_COMMIT, PARENT, ANY, 4, 4, N) \
+	/* u32 generation: forget it */ \
+	X(PROC_CONF_ABORT, PARENT, ANY, 4, 4, N) \
+	/* u8 role of the peer, u32 its index, u64 its epoch, str name (of the \
+	 * relay that a Maildir process serves, else ""); fd: a channel */ \
+	X(PROC_CHANNEL, PARENT, ANY, 15, 300, F) \
+	/* u32 generation, u16 listener index; fd: a listening socket \
+	 * (frontend: by configuration order; control: index 0) */ \
+	X(PROC_LISTENER, PARENT, ANY, 6, 6, F) \
+	/* fd: connected syslog socket */ \
+	X(PROC_SYSLOG, PARENT, ANY, 0, 0, F) \
+	/* u8 level */ \
+	X(PROC_LOGLEVEL, PARENT, ANY, 1, 1, N) \
+	/* All set up: begin work. Answered by PROC_STARTED. */ \
+	X(PROC_START, PARENT, ANY, 0, 0, N) \
+	X(PROC_STARTED, ANY, PARENT, 0, 0, N) \
+	/* u16 seconds: end in order within that time, then exit 0 */ \
+	X(PROC_SHUTDOWN, PARENT, ANY, 2, 2, N) \
+	/* --- auth and msad: the pool of PAM workers --- */ \
+	/* u16 workers wanted in all */ \
+	X(PAM_POOL_WANT, AUTH, PARENT, 2, 2, N) \
+	/* u32 index: this worker hangs, end it */ \
+	X(PAM_POOL_KILL, AUTH, PARENT, 4, 4, N) \
+	/* --- frontend and auth --- */ \
+	/* sid strictly increasing on the channel: u16 listener index, addr \
+	 * client, addr local */ \
+	X(SESSION_OPEN, FRONTEND, AUTH, 10, 300, N) \
+	X(SESSION_CLOSE, FRONTEND, AUTH, 0, 0, N) \
+	/* u8 tls (1: under TLS), str mechanism, u8 has_initial, bytes initial \
+	 * (decoded octets). One attempt at a time a session. */ \
+	X(AUTH_START, FRONTEND, AUTH, 8, IPC_PAYLOAD_MAX, N) \
+	/* bytes response (decoded) */ \
+	X(AUTH_RESPONSE, FRONTEND, AUTH, 4, IPC_PAYLOAD_MAX, N) \
+	X(AUTH_CANCEL, FRONTEND, AUTH, 0, 0, N) \
+	/* bytes challenge (not encoded) */ \
+	X(AUTH_CHALLENGE, AUTH, FRONTEND, 4, 8192, N) \
+	/* u8 enum verdict, str user (when ok: for the log), u32 delay in ms \
+	 * before the reply is sent */ \
+	X(AUTH_RESULT, AUTH, FRONTEND, 7, 600, N) \
+	/* --- auth and pam; sid: request --- */ \
+	/* str service, str user, bytes password, str remote host, str tty */ \
+	X(PAM_REQUEST, AUTH, PAM, 12, 8192, N) \
+	/* u8 enum verdict, str user as PAM_USER read back, u32 fail delay us, \
+	 * str reason for the log */ \
+	X(PAM_RESULT, PAM, AUTH, 9, 2048, N) \
+	/* u16 conversations left before it wants to be replaced; 0: exiting */ \
+	X(PAM_IDLE, PAM, AUTH, 2, 2, N) \
+	/* --- auth and queue; sid: session --- */ \
+	/* u64 front-end epoch, str user, str tenant, str auth block, str \
+	 * mechanism, u16 listener, addr client, str realm */ \
+	X(GRANT, AUTH, QUEUE, 22, 2048, N) \
+	/* u64 front-end epoch, u8 taken (0: no such front-end, or in use) */ \
+	X(GRANT_TAKEN, QUEUE, AUTH, 9, 9, N) \
+	/* u64 front-end epoch */ \
+	X(GRANT_REVOKE, AUTH, QUEUE, 8, 8, N) \
+	/* --- frontend and keys; sid: request --- */ \
+	/* 32 octets key id (SHA-256 of SubjectPublicKeyInfo), u8 padding (0 \
+	 * none, 1 PKCS#1, 6 PSS), str digest ("" for none), bytes to be signed */ \
+	X(KEY_SIGN, FRONTEND, KEYS, 39, 1200, N) \
+	/* u8 ok, bytes signature */ \
+	X(KEY_SIGNED, KEYS, FRONTEND, 5, 1200, N) \
+	/* --- frontend and queue; sid: session --- */ \
+	/* str reverse-path (without brackets), u64 SIZE or 0, u8 BODY (0 7BIT \
+	 * or absent, 1 8BITMIME). Answered by SMTP_VERDICT. */ \
+	X(SMTP_MAIL, FRONTEND, QUEUE, 11, 1100, N) \
+	/* str forward-path. Answered by SMTP_VERDICT. */ \
+	X(SMTP_RCPT, FRONTEND, QUEUE, 2, 1100, N) \
+	/* str EHLO name, u8 with flags (1 ESMTP, 2 TLS), str TLS version, str \
+	 * TLS cipher, u8 missing fields added (log only). No answer. */ \
+	X(SMTP_DATA, FRONTEND, QUEUE, 8, 1024, N) \
+	/* bytes: complete header lines with CRLF (pieces may split lines) */ \
+	X(SMTP_HEADER, FRONTEND, QUEUE, 5, IPC_PAYLOAD_MAX, N) \
+	/* bytes of body, after the blank line (not sent), dots removed */ \
+	X(SMTP_BODY, FRONTEND, QUEUE, 5, IPC_PAYLOAD_MAX, N) \
+	/* u64 octets of header and body sent. Answered by SMTP_QUEUED. */ \
+	X(SMTP_END, FRONTEND, QUEUE, 8, 8, N) \
+	/* the transaction is dropped (RSET, refused data). No answer. */ \
+	X(SMTP_RESET, FRONTEND, QUEUE, 0, 0, N) \
+	/* the session is gone: grant and transaction end. No answer. */ \
+	X(SMTP_CLOSE, FRONTEND, QUEUE, 0, 0, N) \
+	/* u8 enum verdict, str detail ("" for none) */ \
+	X(SMTP_VERDICT, QUEUE, FRONTEND, 3, 600, N) \
+	/* u8 enum verdict, str detail, str queue id ("" unless ok) */ \
+	X(SMTP_QUEUED, QUEUE, FRONTEND, 5, 700, N) \
+	/* u32 octets of header or body the queue has taken */ \
+	X(SMTP_CREDIT, QUEUE, FRONTEND, 4, 4, N) \
+	/* --- queue and relay; sid: job --- */ \
+	/* str queue id, str relay name, str reverse-path, u64 octets, u8 flags \
+	 * (1 8BITMIME), str user, bytes password (both empty: none); fd: the \
+	 * message octets. A second descriptor, where the header is apart, \
+	 * follows in RELAY_BODY. */ \
+	X(RELAY_JOB, QUEUE, RELAY, 19, 4096, F) \
+	/* fd: octets that follow those of RELAY_JOB's descriptor */ \
+	X(RELAY_BODY, QUEUE, RELAY, 0, 0, F) \
+	/* u16 n, n times: u32 recipient index, str forward-path */ \
+	X(RELAY_RCPTS, QUEUE, RELAY, 2, IPC_PAYLOAD_MAX, N) \
+	X(RELAY_GO, QUEUE, RELAY, 0, 0, N) \
+	/* the job is no longer wanted if not begun */ \
+	X(RELAY_CANCEL, QUEUE, RELAY, 0, 0, N) \
+	/* u32 recipient index, u8 outcome (0 delivered, 1 transient, 2 \
+	 * permanent), u16 reply code (0: none), str enhanced status, str remote \
+	 * host, str reply text or reason, str TLS ("" none) */ \
+	X(RELAY_RESULT, RELAY, QUEUE, 15, 6000, N) \
+	/* u8 destination state (0 fine, 1 could not connect): all results of \
+	 * this job are sent */ \
+	X(RELAY_DONE, RELAY, QUEUE, 1, 1, N) \
+	/* --- relay and resolver; sid: query --- */ \
+	/* str host name, u8 family (0 both, 4, 6) */ \
+	X(RESOLVE, RELAY, RESOLVER, 3, 300, N) \
+	/* u8 status (0 ok, 1 no such name, 2 no address, 3 transient), u32 ttl, \
+	 * u8 n (at most 64), n times str numeric address */ \
+	X(RESOLVED, RESOLVER, RELAY, 6, 4096, N) \
+	/* --- control and msad; sid: request --- */ \
+	X(CTL_RELOAD, CONTROL, PARENT, 0, 0, N) \
+	/* u8 level */ \
+	X(CTL_LOGLEVEL, CONTROL, PARENT, 1, 1, N) \
+	X(CTL_STATUS, CONTROL, PARENT, 0, 0, N) \
+	/* str name, u32 index, u32 pid, u32 uid, u64 start time, u32 restarts; \
+	 * one a process, then CTL_PARENT_END */ \
+	X(CTL_PROCESS, PARENT, CONTROL, 26, 200, N) \
+	/* u8 ok, str reason or text */ \
+	X(CTL_PARENT_END, PARENT, CONTROL, 3, 2048, N) \
+	/* u8 role, u32 index, u8 gone (1: forget the page; no fd then); fd: the \
+	 * statistics page of a process */ \
+	X(CTL_STATS_PAGE, PARENT, CONTROL, 6, 6, O) \
+	/* --- control and queue; sid: request. Each begins with the caller: u32 \
+	 * uid, u16 n, n times u32 gid (at most 64) --- */ \
+	/* caller, u64 id after which to go on (0: start), u16 at most */ \
+	X(CTL_QUEUE_LIST, CONTROL, QUEUE, 16, 300, N) \
+	/* caller, u64 message id */ \
+	X(CTL_QUEUE_SHOW, CONTROL, QUEUE, 14, 300, N) \
+	/* caller, u8 all (1) or one (0), u64 message id */ \
+	X(CTL_QUEUE_FLUSH, CONTROL, QUEUE, 15, 300, N) \
+	/* caller, u8 all (1) or one (0), u64 message id */ \
+	X(CTL_QUEUE_REMOVE, CONTROL, QUEUE, 15, 300, N) \
+	/* u64 message id, u64 time, u64 size, str user, str tenant, str from, \
+	 * u32 recipients in all; recipients follow */ \
+	X(CTL_QUEUE_MESSAGE, QUEUE, CONTROL, 34, 2048, N) \
+	/* str to, u8 state (0 waiting, 1 in flight, 2 done, 3 failed), u32 tries, \
+	 * u64 next attempt (seconds), str last reply, str relay */ \
+	X(CTL_QUEUE_RCPT, QUEUE, CONTROL, 19, 8192, N) \
+	/* u8 status (0 ok, 1 error, 4 denied, 5 no match), u32 matched, u64 id \
+	 * to go on after (0: the list is complete), str reason */ \
+	X(CTL_QUEUE_END, QUEUE, CONTROL, 15, 1024, N)
+
+enum ipc_type {
+	IPC_NONE = 0,
+#define X(name, from, to, min, max, fd)	IPC_##name,
+	IPC_TABLE(X)
+#undef X
+	IPC_TYPE_MAX
+};
+
+const char *ipc_role_name(enum ipc_role);
+const char *ipc_type_name(unsigned int);
+
+#endif
