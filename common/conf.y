@@ -1,0 +1,375 @@
+/*
+ * The grammar of msad.conf(5), for byacc and bison -y.
+ *
+ * Runs in msad and in every child (conf.h). The lexer (conf_lex.c) gives
+ * words and strings, this file knows which words are the grammar's own, and
+ * conf_build.c makes the configuration of them. Actions allocate nothing that
+ * an error could lose. Statements end at a newline; within braces newlines
+ * count for nothing.
+ */
+%{
+#include <string.h>
+
+#include "common/conf_build.h"
+#include "common/log.h"
+
+int		 yyparse(void);
+static int	 yylex(void);
+static void	 yyerror(const char *);
+static struct conf_list *list_new(enum conf_sender_kind, const char *);
+static struct conf_list *list_join(struct conf_list *, struct conf_list *);
+
+/* The parse under way; conf_grammar() sets it and clears it. */
+static struct conf_build	*b;
+%}
+
+%union {
+	const char		*text;
+	struct conf_list	*list;
+}
+
+%token	<text> WORD STRING MACRO
+%token	ANY AUTH CA CERT CONCURRENCY CONTROL EXPIRE FILECOLON FROM FRONTEND
+%token	GROUP HELO HOST HOSTNAME INCLUDE KEY LEVEL LISTEN LOG MAILDIR MATCH
+%token	MECH ON OWN PAM PATH PKI PORT QUEUE REALM RELAY RETRY SENDER SERVICE
+%token	SOCKET STARTTLS TABLE TLS VERIFY WORKERS
+%type	<text> text
+%type	<list> words list senders sender sender_list
+
+%%
+
+configuration:
+	| configuration '\n'
+	| configuration statement '\n'
+	| configuration error '\n'		{ yyerrok; }
+	;
+
+statement: MACRO text			{ conf_lex_define(b->lex, $1, $2); }
+	| INCLUDE text			{ conf_lex_push_file(b->lex, $2); }
+	| HOSTNAME text			{
+		conf_build_hostname(b, &b->conf->hostname, $2, "hostname", "");
+	}
+	| LOG LEVEL text		{ conf_build_level(b, $3); }
+	| FRONTEND WORKERS text		{
+		conf_build_workers(b, &b->frontend_seen,
+		    &b->conf->frontend_workers, $3);
+	}
+	| RELAY WORKERS text		{
+		conf_build_workers(b, &b->relay_seen,
+		    &b->conf->relay_workers, $3);
+	}
+	| CONTROL SOCKET text control_group {
+		conf_build_path(b, &b->conf->socket, $3, "control socket");
+	}
+	| QUEUE '{' queue_options '}'
+	| pki
+	| auth
+	| table
+	| relay
+	| listen
+	| match
+	;
+
+text:	WORD
+	| STRING
+	;
+
+comma:
+	| ','
+	;
+
+words:	text				{ $$ = list_new(0, $1); }
+	| words comma text		{ $$ = list_join($1, list_new(0, $3)); }
+	;
+
+list:	text				{ $$ = list_new(0, $1); }
+	| '{' words comma '}'		{ $$ = $2; }
+	;
+
+control_group:
+	| GROUP text			{
+		conf_build_set(b, &b->conf->socket_group, $2, "group");
+	}
+	;
+
+queue_options:
+	| queue_options PATH text	{
+		conf_build_path(b, &b->conf->spool, $3, "queue path");
+	}
+	;
+
+pki:	PKI text			{ conf_build_pki_begin(b, $2); }
+	    '{' pki_options '}'		{ conf_build_pki_end(b); }
+	;
+
+pki_options:
+	| pki_options CERT text		{
+		conf_build_path(b, &b->pki->cert, $3, "cert");
+	}
+	| pki_options KEY text		{
+		conf_build_path(b, &b->pki->key, $3, "key");
+	}
+	;
+
+auth:	AUTH text			{ conf_build_auth_begin(b, $2); }
+	    '{' auth_options '}'	{ conf_build_auth_end(b); }
+	;
+
+auth_options:
+	| auth_options PAM SERVICE text	{
+		conf_build_set(b, &b->auth->pam_service, $4, "pam service");
+	}
+	| auth_options MECH list	{
+		conf_build_once(b, OPT_MECH, "mech");
+		conf_build_mech(b, $3);
+	}
+	| auth_options REALM text	{
+		conf_build_hostname(b, &b->auth->realm, $3, "realm", "");
+	}
+	;
+
+table:	TABLE text			{ conf_build_table_begin(b, $2); }
+	    table_content
+	;
+
+table_content: FILECOLON text		{
+		conf_build_path(b, &b->table->path, $2, "table file");
+	}
+	| '{' '}'
+	| '{' rows comma '}'
+	;
+
+rows:	row
+	| rows comma row
+	;
+
+row:	text				{ conf_build_row(b, $1, NULL); }
+	| text '=' text			{ conf_build_row(b, $1, $3); }
+	;
+
+relay:	RELAY text			{ conf_build_relay_begin(b, $2); }
+	    '{' relay_options '}'	{ conf_build_relay_end(b); }
+	;
+
+relay_options:
+	| relay_options relay_option
+	;
+
+relay_option: HOST text			{
+		conf_build_hostname(b, &b->relay->host, $2, "host", ":");
+	}
+	| PORT text			{
+		conf_build_once(b, OPT_PORT, "port");
+		b->relay->port = (uint16_t)conf_build_number(b, $2, 1, 65535,
+		    "port");
+	}
+	| STARTTLS			{
+		conf_build_once(b, OPT_TLS, "starttls or tls");
+		b->relay->tls = CONF_TLS_STARTTLS;
+	}
+	    relay_verify
+	| TLS				{
+		conf_build_once(b, OPT_TLS, "starttls or tls");
+		b->relay->tls = CONF_TLS_IMPLICIT;
+	}
+	    relay_verify
+	| CA text			{
+		conf_build_path(b, &b->relay->ca, $2, "ca");
+	}
+	| HELO text			{
+		conf_build_hostname(b, &b->relay->helo, $2, "helo", "[:]");
+	}
+	| AUTH '<' text '>' text	{
+		conf_build_relay_auth(b, $3, $5);
+	}
+	| CONCURRENCY text		{
+		conf_build_once(b, OPT_CONCURRENCY, "concurrency");
+		b->relay->concurrency = conf_build_number(b, $2, 1, 10000,
+		    "concurrency");
+	}
+	| RETRY list			{
+		conf_build_once(b, OPT_RETRY, "retry");
+		conf_build_retry(b, $2);
+	}
+	| EXPIRE text			{
+		conf_build_once(b, OPT_EXPIRE, "expire");
+		conf_build_expire(b, $2);
+	}
+	| MAILDIR text			{
+		conf_build_path(b, &b->relay->maildir, $2, "maildir");
+	}
+	;
+
+relay_verify:
+	| VERIFY			{ b->relay->verify = true; }
+	;
+
+listen:	LISTEN ON list			{ conf_build_listen_begin(b, $3); }
+	    listen_options		{ conf_build_listen_end(b); }
+	;
+
+listen_options:
+	| listen_options listen_option
+	;
+
+listen_option: PORT text		{
+		conf_build_once(b, OPT_PORT, "port");
+		b->listen.port = (uint16_t)conf_build_number(b, $2, 1, 65535,
+		    "port");
+	}
+	| STARTTLS			{
+		conf_build_once(b, OPT_TLS, "starttls or tls");
+		b->listen.tls = CONF_LISTEN_STARTTLS;
+	}
+	| TLS				{
+		conf_build_once(b, OPT_TLS, "starttls or tls");
+		b->listen.tls = CONF_LISTEN_TLS;
+	}
+	| PKI text			{
+		conf_build_set(b, &b->listen.pki, $2, "pki");
+	}
+	| AUTH text			{
+		conf_build_set(b, &b->listen.auth, $2, "auth");
+	}
+	;
+
+match:	MATCH FROM AUTH SENDER sender_list RELAY text {
+		conf_build_match(b, $5, $7);
+	}
+	;
+
+sender_list: sender
+	| '{' senders comma '}'		{ $$ = $2; }
+	;
+
+senders: sender
+	| senders comma sender		{ $$ = list_join($1, $3); }
+	;
+
+sender:	OWN			{ $$ = list_new(CONF_SENDER_OWN, NULL); }
+	| ANY			{ $$ = list_new(CONF_SENDER_ANY, NULL); }
+	| '<' text '>'		{ $$ = list_new(CONF_SENDER_TABLE, $2); }
+	;
+
+%%
+
+static const struct word {
+	const char	*text;
+	int		 token;
+} words[] = {
+	{ "any", ANY }, { "auth", AUTH }, { "ca", CA }, { "cert", CERT },
+	{ "concurrency", CONCURRENCY }, { "control", CONTROL },
+	{ "expire", EXPIRE }, { "from", FROM }, { "frontend", FRONTEND },
+	{ "group", GROUP }, { "helo", HELO }, { "host", HOST },
+	{ "hostname", HOSTNAME }, { "include", INCLUDE }, { "key", KEY },
+	{ "level", LEVEL }, { "listen", LISTEN }, { "log", LOG },
+	{ "maildir", MAILDIR }, { "match", MATCH }, { "mech", MECH },
+	{ "on", ON }, { "own", OWN }, { "pam", PAM }, { "path", PATH },
+	{ "pki", PKI }, { "port", PORT }, { "queue", QUEUE },
+	{ "realm", REALM }, { "relay", RELAY }, { "retry", RETRY },
+	{ "sender", SENDER }, { "service", SERVICE }, { "socket", SOCKET },
+	{ "starttls", STARTTLS }, { "table", TABLE }, { "tls", TLS },
+	{ "verify", VERIFY }, { "workers", WORKERS }
+};
+
+static int
+yylex(void)
+{
+	const char	*text;
+	size_t		 i;
+
+	b->last_item = conf_lex_next(b->lex, &text);
+	b->last = yylval.text = text;
+	switch (b->last_item) {
+	case CONF_ITEM_EOF:
+		return 0;
+	case CONF_ITEM_NEWLINE:
+		return '\n';
+	case CONF_ITEM_STRING:
+		return STRING;
+	case CONF_ITEM_MACRO:
+		return MACRO;
+	case CONF_ITEM_FILE:
+		return FILECOLON;
+	case CONF_ITEM_PUNCT:
+		return *text;
+	}
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(text, words[i].text) == 0)
+			return words[i].token;
+	}
+	return WORD;
+}
+
+/* Does the grammar know the word? */
+static bool
+word_known(const char *text)
+{
+	size_t	 i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(text, words[i].text) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The parser's own complaint; which one it is follows from the last item. */
+static void
+yyerror(const char *why)
+{
+	(void)why;
+	switch (b->last_item) {
+	case CONF_ITEM_EOF:
+		conf_lex_error(b->lex, "the text ends within a statement");
+		break;
+	case CONF_ITEM_NEWLINE:
+		conf_lex_error(b->lex, "the line ends within a statement");
+		break;
+	case CONF_ITEM_WORD:
+		conf_lex_error(b->lex, word_known(b->last) ?
+		    "the word %s does not fit here" : "unknown word %s",
+		    log_q(b->last));
+		break;
+	case CONF_ITEM_STRING:
+		conf_lex_error(b->lex, "the string %s does not fit here",
+		    log_q(b->last));
+		break;
+	case CONF_ITEM_PUNCT:
+		conf_lex_error(b->lex, "'%c' does not fit here", *b->last);
+		break;
+	default:
+		conf_lex_error(b->lex, "syntax error");
+		break;
+	}
+}
+
+static struct conf_list *
+list_new(enum conf_sender_kind kind, const char *text)
+{
+	struct conf_list	*item;
+
+	item = conf_lex_alloc(b->lex, sizeof(*item));
+	item->text = text;
+	item->sender = kind;
+	item->last = item;
+	return item;
+}
+
+/* Put a list of one item behind the other list. */
+static struct conf_list *
+list_join(struct conf_list *list, struct conf_list *item)
+{
+	list->last->next = item;
+	list->last = item;
+	return list;
+}
+
+void
+conf_grammar(struct conf_build *build)
+{
+	b = build;
+	if (yyparse() != 0 && conf_lex_errors(build->lex) == 0)
+		conf_lex_error(build->lex, "the text cannot be parsed");
+	b = NULL;
+}

@@ -1,0 +1,96 @@
+#ifndef COMMON_CONF_BUILD_H
+#define COMMON_CONF_BUILD_H
+
+#include "common/conf.h"
+#include "common/conf_lex.h"
+
+/*
+ * What the grammar's actions call: each function checks its words, reports
+ * what is wrong with them and adds to the configuration being built.
+ */
+
+/* Words of a list in braces; lives in the lexer's arena. */
+struct conf_list {
+	struct conf_list	*next;
+	struct conf_list	*last;		/* in the first item alone */
+	const char		*text;		/* NULL: own or any */
+	enum conf_sender_kind	 sender;	/* in a list of senders */
+};
+
+struct conf_build {
+	struct conf		*conf;
+	struct conf_lex		*lex;
+	struct conf_ref		*refs;		/* names used, to be checked */
+	const char		*last;		/* text of the last item */
+	int			 last_item;	/* enum conf_item */
+	unsigned int		 seen;		/* options of this statement */
+	bool			 frontend_seen;	/* statements that stand once */
+	bool			 relay_seen;
+	bool			 level_seen;
+	unsigned int		 nnames;	/* of pkis, auths, tables, relays */
+	unsigned int		 nrelays;
+	unsigned int		 nlisteners;
+	unsigned int		 nmatches;
+	/* Under way. */
+	struct conf_pki		*pki;
+	struct conf_auth	*auth;
+	struct conf_table	*table;
+	struct conf_relay	*relay;
+	struct conf_listener	 listen;	/* strings in the arena */
+	struct conf_list	*addresses;
+};
+
+/* Options that may stand once in their statement and are no strings. */
+enum conf_option {
+	OPT_MECH = 1 << 0, OPT_PORT = 1 << 1, OPT_TLS = 1 << 2,
+	OPT_CONCURRENCY = 1 << 3, OPT_RETRY = 1 << 4, OPT_EXPIRE = 1 << 5
+};
+
+/* Report an option that stands twice. word is its word in the grammar. */
+void	 conf_build_once(struct conf_build *, enum conf_option,
+	    const char *word);
+/* Set a string that a configuration has once; what names it. */
+void	 conf_build_set(struct conf_build *, char **slot, const char *value,
+	    const char *what);
+/* The same for a path, which must be absolute. */
+void	 conf_build_path(struct conf_build *, char **slot, const char *value,
+	    const char *what);
+/*
+ * A host name: letters, digits, '-', '.', '_' and the octets of extra, at
+ * most 255 of them.
+ */
+void	 conf_build_hostname(struct conf_build *, char **slot,
+	    const char *value, const char *what, const char *extra);
+/* A number from min to max; min when it is not one (reported). */
+unsigned int conf_build_number(struct conf_build *, const char *word,
+	    unsigned int min, unsigned int max, const char *what);
+void	 conf_build_workers(struct conf_build *, bool *seen,
+	    unsigned int *slot, const char *word);
+void	 conf_build_level(struct conf_build *, const char *word);
+
+void	 conf_build_pki_begin(struct conf_build *, const char *name);
+void	 conf_build_pki_end(struct conf_build *);
+void	 conf_build_auth_begin(struct conf_build *, const char *name);
+void	 conf_build_mech(struct conf_build *, const struct conf_list *);
+void	 conf_build_auth_end(struct conf_build *);
+void	 conf_build_table_begin(struct conf_build *, const char *name);
+void	 conf_build_row(struct conf_build *, const char *key,
+	    const char *value);
+void	 conf_build_relay_begin(struct conf_build *, const char *name);
+void	 conf_build_retry(struct conf_build *, const struct conf_list *);
+void	 conf_build_expire(struct conf_build *, const char *word);
+void	 conf_build_relay_auth(struct conf_build *, const char *table,
+	    const char *label);
+void	 conf_build_relay_end(struct conf_build *);
+void	 conf_build_listen_begin(struct conf_build *, struct conf_list *);
+void	 conf_build_listen_end(struct conf_build *);
+void	 conf_build_match(struct conf_build *, const struct conf_list *,
+	    const char *relay);
+
+/* After the last statement: defaults, and names that refer to nothing. */
+void	 conf_build_finish(struct conf_build *);
+
+/* conf.y: parse what the lexer has; errors are counted there. */
+void	 conf_grammar(struct conf_build *);
+
+#endif
