@@ -41,6 +41,8 @@ enum ipc_file {
 	FILE_PKI_KEY,		/* name: pki; PEM private key; keys */
 	FILE_TABLE,		/* name: table; queue */
 	FILE_RELAY_CA,		/* name: relay; PEM bundle; relay */
+	FILE_HOSTS,		/* name: ""; /etc/hosts; resolver; may be absent */
+	FILE_RESOLV		/* name: ""; /etc/resolv.conf; resolver; as well */
 };
 
 /* Flags of PROC_INIT. */

@@ -1,0 +1,386 @@
+/*
+ * The header section of a message: fields, dates, message ids (RFC 5322). The
+ * front-end repairs with it, the queue checks every octet again with it, so
+ * that both see the same list of fields. Takes octets from outside; pure;
+ * slices point into the caller's section and nothing is allocated.
+ *
+ * Linear in the size of the section: every octet is looked at a fixed number
+ * of times, whatever folds and comments there are (X-hdr-2).
+ */
+
+#include <stdio.h>
+
+#include "common/header.h"
+
+#define COMMENT_DEPTH	32
+
+const char header_too_big[] = "a header field is longer than 65536 octets";
+
+void
+header_begin(struct header *h, struct slice section)
+{
+	h->rest = section;
+	h->nfields = 0;
+}
+
+/*
+ * The next line of s with its CRLF: its length, or 0 and *reason when it is
+ * not one.
+ */
+static size_t
+line_length(struct slice s, const char **reason)
+{
+	const char	*lf = memchr(s.p, '\n', s.len);
+	size_t		 n;
+
+	if (lf == NULL || lf == s.p || lf[-1] != '\r') {
+		*reason = "a header line does not end in CRLF";
+		return 0;
+	}
+	n = (size_t)(lf - s.p) + 1;
+	if (memchr(s.p, '\r', n - 2) != NULL)
+		*reason = "a bare carriage return in the header";
+	else if (memchr(s.p, '\0', n) != NULL)
+		*reason = "a NUL octet in the header";
+	else if (n - 2 > HEADER_LINE_MAX)
+		*reason = "a header line is longer than 998 octets";
+	else if (n == 2)
+		*reason = "an empty line within the header";
+	else
+		return n;
+	return 0;
+}
+
+/* Take the field name off its first line: 0, or -1 with *reason. */
+static int
+field_name(struct slice line, struct header_field *f, const char **reason)
+{
+	size_t		 n, i;
+	unsigned char	 c;
+
+	for (n = 0; n < line.len; n++) {
+		c = (unsigned char)line.p[n];
+		if (c < 33 || c > 126 || c == ':')
+			break;
+	}
+	for (i = n; i < line.len && (line.p[i] == ' ' || line.p[i] == '\t');)
+		i++;
+	if (n == 0 || i == line.len || line.p[i] != ':') {
+		*reason = "a header line is not a field with a name and a "
+		    "colon";
+		return -1;
+	}
+	f->name = SLICE(line.p, n);
+	f->body = slice_from(line, i + 1);
+	return 0;
+}
+
+int
+header_next(struct header *h, struct header_field *f, const char **reason)
+{
+	size_t	n, line;
+
+	if (h->rest.len == 0)
+		return 0;
+	if (h->nfields++ == HEADER_FIELDS_MAX) {
+		*reason = "more than 1000 header fields";
+		return -1;
+	}
+	if (h->rest.p[0] == ' ' || h->rest.p[0] == '\t') {
+		*reason = "the header begins with a continuation line";
+		return -1;
+	}
+	if ((n = line_length(h->rest, reason)) == 0 ||
+	    field_name(SLICE(h->rest.p, n), f, reason) == -1)
+		return -1;
+	while (n < h->rest.len &&
+	    (h->rest.p[n] == ' ' || h->rest.p[n] == '\t')) {
+		if ((line = line_length(slice_from(h->rest, n), reason)) == 0)
+			return -1;
+		n += line;
+		if (n > HEADER_FIELD_MAX) {
+			*reason = header_too_big;
+			return -1;
+		}
+	}
+	f->all = SLICE(h->rest.p, n);
+	f->body.len = (size_t)(f->all.p + n - f->body.p);
+	h->rest = slice_from(h->rest, n);
+	return 1;
+}
+
+/*
+ * Dates and ids: a small scanner over structured text. skip_cfws() drops
+ * folds, white space and comments; -1 when a comment is broken.
+ */
+static int
+skip_comment(struct slice *s)
+{
+	unsigned int	depth = 0;
+	size_t		i;
+
+	for (i = 0; i < s->len; i++) {
+		if (s->p[i] == '\\')
+			i++;
+		else if (s->p[i] == '(' && ++depth > COMMENT_DEPTH)
+			return -1;
+		else if (s->p[i] == ')' && --depth == 0) {
+			*s = slice_from(*s, i + 1);
+			return 0;
+		}
+	}
+	return -1;
+}
+
+static int
+skip_cfws(struct slice *s)
+{
+	while (s->len > 0) {
+		if (s->p[0] == '(') {
+			if (skip_comment(s) == -1)
+				return -1;
+		} else if (strchr(" \t\r\n", s->p[0]) != NULL &&
+		    s->p[0] != '\0')
+			*s = slice_from(*s, 1);
+		else
+			break;
+	}
+	return 0;
+}
+
+/* Skip CFWS, then one octet c and CFWS again. 0 or -1. */
+static int
+expect(struct slice *s, char c)
+{
+	if (skip_cfws(s) == -1 || s->len == 0 || s->p[0] != c)
+		return -1;
+	*s = slice_from(*s, 1);
+	return skip_cfws(s);
+}
+
+/* A number of min to max digits, CFWS before it dropped; -1 if none. */
+static int
+number(struct slice *s, size_t min, size_t max)
+{
+	size_t	n;
+	int	v = 0;
+
+	if (skip_cfws(s) == -1)
+		return -1;
+	for (n = 0; n < s->len && s->p[n] >= '0' && s->p[n] <= '9'; n++) {
+		if (n == max)
+			return -1;
+		v = v * 10 + (s->p[n] - '0');
+	}
+	if (n < min)
+		return -1;
+	*s = slice_from(*s, n);
+	return v;
+}
+
+/* A three-letter name of the list, its index, or -1. */
+static int
+name_index(struct slice *s, const char *names)
+{
+	int	i;
+
+	if (skip_cfws(s) == -1 || s->len < 3)
+		return -1;
+	for (i = 0; names[i * 3] != '\0'; i++)
+		if (strncasecmp(s->p, names + i * 3, 3) == 0) {
+			*s = slice_from(*s, 3);
+			return i;
+		}
+	return -1;
+}
+
+static const char day_names[] = "SunMonTueWedThuFriSat";
+static const char month_names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
+static int
+month_days(int year, int month)
+{
+	static const int	days[] = {
+		31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31
+	};
+	bool			leap;
+
+	leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+	return days[month] + (month == 1 && leap);
+}
+
+/* Day of the week, 0 Sunday, of the Gregorian calendar. */
+static int
+weekday(int year, int month, int day)
+{
+	static const int	shift[] = {
+		0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4
+	};
+
+	if (month < 2)
+		year--;
+	return (year + year / 4 - year / 100 + year / 400 + shift[month] +
+	    day) % 7;
+}
+
+/* A year of four digits or more, or one of the obsolete two or three. */
+static int
+date_year(struct slice *s)
+{
+	size_t	before;
+	int	year;
+
+	if (skip_cfws(s) == -1)
+		return -1;
+	before = s->len;
+	if ((year = number(s, 2, 6)) == -1)
+		return -1;
+	switch (before - s->len) {
+	case 2:
+		return year < 50 ? 2000 + year : 1900 + year;
+	case 3:
+		return 1900 + year;
+	default:
+		return year;
+	}
+}
+
+static bool
+date_time(struct slice *s)
+{
+	int	hour, min, sec = 0;
+
+	if ((hour = number(s, 2, 2)) == -1 || expect(s, ':') == -1 ||
+	    (min = number(s, 2, 2)) == -1 || skip_cfws(s) == -1)
+		return false;
+	if (s->len > 0 && s->p[0] == ':' &&
+	    (expect(s, ':') == -1 || (sec = number(s, 2, 2)) == -1))
+		return false;
+	return hour <= 23 && min <= 59 && sec <= 60;
+}
+
+/* +hhmm, or an obsolete name of letters (RFC 5322 section 4.3). */
+static bool
+date_zone(struct slice *s)
+{
+	size_t	before, n;
+	int	v;
+
+	if (skip_cfws(s) == -1 || s->len == 0)
+		return false;
+	if (s->p[0] == '+' || s->p[0] == '-') {
+		*s = slice_from(*s, 1);
+		before = s->len;
+		v = number(s, 4, 4);
+		return v != -1 && before - s->len == 4 && v % 100 <= 59;
+	}
+	for (n = 0; n < s->len && ((s->p[n] >= 'A' && s->p[n] <= 'Z') ||
+	    (s->p[n] >= 'a' && s->p[n] <= 'z')); n++)
+		;
+	*s = slice_from(*s, n);
+	return n >= 1 && n <= 5;
+}
+
+bool
+header_date_ok(struct slice s)
+{
+	int	wday, day, month, year;
+
+	if (skip_cfws(&s) == -1)
+		return false;
+	if ((wday = name_index(&s, day_names)) != -1 && expect(&s, ',') == -1)
+		return false;
+	if ((day = number(&s, 1, 2)) == -1 ||
+	    (month = name_index(&s, month_names)) == -1 ||
+	    (year = date_year(&s)) == -1 || year < 1900)
+		return false;
+	if (day < 1 || day > month_days(year, month) ||
+	    (wday != -1 && wday != weekday(year, month, day)))
+		return false;
+	if (!date_time(&s) || !date_zone(&s))
+		return false;
+	return skip_cfws(&s) == 0 && s.len == 0;
+}
+
+int
+header_date(char *buf, size_t size, time_t t)
+{
+	struct tm	tm;
+	int		n;
+
+	if (gmtime_r(&t, &tm) == NULL)
+		return -1;
+	n = snprintf(buf, size,
+	    "%.3s, %d %.3s %04d %02d:%02d:%02d +0000",
+	    day_names + 3 * tm.tm_wday, tm.tm_mday,
+	    month_names + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour,
+	    tm.tm_min, tm.tm_sec);
+	return n < 0 || (size_t)n >= size ? -1 : n;
+}
+
+static bool
+is_atext(unsigned char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+	    (c >= 'A' && c <= 'Z') || (c > 32 && c < 127 &&
+	    strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+}
+
+/* Octets of a dot-atom at the start of s; 0 when there is none. */
+static size_t
+dot_atom(struct slice s)
+{
+	size_t	i, atom = 0;
+
+	for (i = 0; i < s.len; i++) {
+		if (is_atext((unsigned char)s.p[i]))
+			atom++;
+		else if (s.p[i] == '.' && atom > 0)
+			atom = 0;
+		else
+			break;
+	}
+	return atom > 0 ? i : 0;
+}
+
+/* Octets of a text from open to close without folds; 0: none. */
+static size_t
+enclosed(struct slice s, char open, char close)
+{
+	size_t	i;
+
+	if (s.len < 2 || s.p[0] != open)
+		return 0;
+	for (i = 1; i < s.len; i++) {
+		if (s.p[i] == close)
+			return i + 1;
+		if (s.p[i] == '\\' && ++i == s.len)
+			return 0;
+		if (s.p[i] < 33 || s.p[i] > 126 || s.p[i] == open)
+			return 0;
+	}
+	return 0;
+}
+
+bool
+header_msgid_ok(struct slice s)
+{
+	size_t	n;
+
+	if (skip_cfws(&s) == -1 || s.len == 0 || s.p[0] != '<')
+		return false;
+	s = slice_from(s, 1);
+	if ((n = dot_atom(s)) == 0 && (n = enclosed(s, '"', '"')) == 0)
+		return false;
+	s = slice_from(s, n);
+	if (s.len == 0 || s.p[0] != '@')
+		return false;
+	s = slice_from(s, 1);
+	if ((n = dot_atom(s)) == 0 && (n = enclosed(s, '[', ']')) == 0)
+		return false;
+	s = slice_from(s, n);
+	if (s.len == 0 || s.p[0] != '>')
+		return false;
+	s = slice_from(s, 1);
+	return skip_cfws(&s) == 0 && s.len == 0;
+}
