@@ -1,0 +1,97 @@
+/*
+ * Where everything in the log is, and what of it still counts. See
+ * spool_places.c. Private to the log engine.
+ */
+#ifndef SPOOL_PLACES_H
+#define SPOOL_PLACES_H
+
+#include <sys/queue.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A segment that holds records. */
+struct segment {
+	TAILQ_ENTRY(segment)	 entry;		/* ascending epoch */
+	TAILQ_ENTRY(segment)	 opened;	/* when fd is open */
+	uint64_t		 epoch;
+	uint64_t		 live_bytes;
+	uint32_t		 live;		/* records that count */
+	uint32_t		 size;
+	uint32_t		 end;		/* first octet not used */
+	uint32_t		 nids, aids;
+	uint64_t		*ids;		/* of the message records in it */
+	int			 fd;		/* -1: not open */
+	uint8_t			 damaged;	/* keep; not to be cleaned */
+	uint8_t			 dying;		/* renamed, not yet durably */
+};
+TAILQ_HEAD(segments, segment);
+
+struct state {
+	struct segment	*seg;
+	uint32_t	 off;
+	uint32_t	 size;			/* with its header */
+	uint32_t	 key;
+};
+
+/*
+ * A message, alive or dead. A dead one is kept while a segment still holds a
+ * copy of it: seg and off are then its tombstone's, which must stay as long.
+ */
+struct object {
+	struct object	*next;
+	uint64_t	 id;
+	struct segment	*seg;			/* NULL: no record (register) */
+	struct state	*states;		/* ascending key */
+	uint32_t	 off;
+	uint32_t	 size;
+	uint32_t	 nstates, astates;
+	uint32_t	 copies;		/* message records in segments */
+	uint8_t		 self;			/* copies beside the tombstone */
+	uint8_t		 dead;
+	uint8_t		 bodyfile;
+	uint8_t		 lost;			/* its body file is damaged */
+};
+
+struct places {
+	struct object	**buckets;
+	size_t		  nbuckets;
+	size_t		  nobjects;
+	uint64_t	  messages, states;	/* live */
+	uint64_t	  live_bytes;
+	int		  emptied;	/* a segment's last record went */
+};
+
+int	 places_init(struct places *);
+void	 places_clear(struct places *);
+struct object *places_find(const struct places *, uint64_t id);
+/* Finds the state; NULL when there is none. */
+struct state *places_state(const struct object *, uint32_t key);
+/* Is o a message (or register) that is there? */
+int	 places_alive(const struct object *);
+/* Does the record of that type at off of seg count? */
+int	 places_counts(const struct places *, uint8_t type, uint64_t id,
+	    uint32_t key, const struct segment *, uint32_t off);
+
+/*
+ * A record is at off of seg and durable, size octets with its header: it is the
+ * newest of its kind. -1 when memory is short, else 0.
+ * recovering: records may come before their message does.
+ * places_remove() and places_put_state() give 1 when there was nothing to change.
+ */
+int	 places_put_message(struct places *, uint64_t id, int bodyfile,
+	    struct segment *, uint32_t off, uint32_t size);
+int	 places_put_state(struct places *, uint64_t id, uint32_t key,
+	    struct segment *, uint32_t off, uint32_t size, int recovering);
+int	 places_remove(struct places *, uint64_t id, struct segment *,
+	    uint32_t off, uint32_t size, int recovering);
+
+/* The records of seg exist no more, durably. Nothing in it may be live. */
+void	 places_release(struct places *, struct segment *);
+/* After recovery: forget states and tombstones of what was never found. */
+void	 places_prune(struct places *);
+/* All live messages in ascending id, as a malloc'd array; NULL: no memory. */
+struct object **places_sorted(const struct places *, size_t *n);
+void	 places_each(struct places *, void (*)(void *, struct object *), void *);
+
+#endif
