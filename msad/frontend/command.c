@@ -1,0 +1,426 @@
+/*
+ * Command lines of SMTP: verbs, arguments and the parameters of MAIL and RCPT
+ * (RFC 5321 section 4.1). Part of the front-end; everything here comes from
+ * the client and nothing is trusted. Pure functions on slices: no state, no
+ * memory, one verdict.
+ */
+
+#include "msad/frontend/command.h"
+
+struct verb_name {
+	const char	*name;
+	enum verb	 verb;
+};
+
+static const struct verb_name verbs[] = {
+	{ "MAIL", VERB_MAIL },
+	{ "RCPT", VERB_RCPT },
+	{ "DATA", VERB_DATA },
+	{ "EHLO", VERB_EHLO },
+	{ "AUTH", VERB_AUTH },
+	{ "QUIT", VERB_QUIT },
+	{ "RSET", VERB_RSET },
+	{ "NOOP", VERB_NOOP },
+	{ "STARTTLS", VERB_STARTTLS },
+	{ "HELO", VERB_HELO },
+	{ "VRFY", VERB_VRFY },
+	{ "HELP", VERB_HELP },
+	{ "EXPN", VERB_UNIMPLEMENTED },
+	{ "ETRN", VERB_UNIMPLEMENTED },
+	{ "ATRN", VERB_UNIMPLEMENTED },
+	{ "SEND", VERB_UNIMPLEMENTED },
+	{ "SOML", VERB_UNIMPLEMENTED },
+	{ "SAML", VERB_UNIMPLEMENTED },
+	{ "TURN", VERB_UNIMPLEMENTED },
+};
+
+static bool
+starts_nocase(struct slice s, const char *prefix)
+{
+	size_t	n = strlen(prefix);
+
+	return s.len >= n && strncasecmp(s.p, prefix, n) == 0;
+}
+
+bool
+command_is_http(struct slice line)
+{
+	static const char *const	words[] = {
+		"GET ", "POST ", "PUT ", "HEAD ", "OPTIONS ", "CONNECT ",
+		"Host:"
+	};
+	size_t				i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (starts_nocase(line, words[i]))
+			return true;
+	return false;
+}
+
+bool
+command_is_auth(struct slice line)
+{
+	return starts_nocase(line, "AUTH ");
+}
+
+/* Are all octets of s printable ASCII, blank or tab? */
+static bool
+printable(struct slice s)
+{
+	size_t		 i;
+	unsigned char	 c;
+
+	for (i = 0; i < s.len; i++) {
+		c = (unsigned char)s.p[i];
+		if ((c < 32 && c != '\t') || c > 126)
+			return false;
+	}
+	return true;
+}
+
+/* No octet that is wrong anywhere in a line: NUL, bare CR, bare LF. */
+static bool
+framing_ok(struct slice s)
+{
+	return memchr(s.p, '\0', s.len) == NULL &&
+	    memchr(s.p, '\r', s.len) == NULL &&
+	    memchr(s.p, '\n', s.len) == NULL;
+}
+
+/*
+ * Check the octets of the arguments. A path of MAIL and RCPT and the name of
+ * EHLO have their own replies for what they may not hold.
+ */
+static bool
+octets_ok(enum verb verb, struct slice args)
+{
+	const char	*lt, *gt;
+
+	if (verb == VERB_EHLO || verb == VERB_HELO)
+		return true;
+	if (verb != VERB_MAIL && verb != VERB_RCPT)
+		return printable(args);
+	if ((lt = memchr(args.p, '<', args.len)) == NULL)
+		return printable(args);
+	gt = memrchr(lt, '>', args.len - (size_t)(lt - args.p));
+	return printable(SLICE(args.p, (size_t)(lt - args.p))) &&
+	    (gt == NULL ||
+	    printable(slice_from(args, (size_t)(gt - args.p))));
+}
+
+static enum verb
+verb_find(struct slice word)
+{
+	size_t	i;
+
+	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (slice_is_nocase(word, verbs[i].name))
+			return verbs[i].verb;
+	return VERB_UNKNOWN;
+}
+
+void
+command_parse(struct slice line, struct command *cmd)
+{
+	const char	*sp;
+	size_t		 n;
+
+	cmd->args = SLICE(line.p + line.len, 0);
+	if (command_is_http(line)) {
+		cmd->verb = VERB_HTTP;
+		return;
+	}
+	if (line.len == 0 || !framing_ok(line)) {
+		cmd->verb = VERB_BAD;
+		return;
+	}
+	while (line.len > 0 && (line.p[line.len - 1] == ' ' ||
+	    line.p[line.len - 1] == '\t'))
+		line.len--;
+	sp = memchr(line.p, ' ', line.len);
+	n = sp == NULL ? line.len : (size_t)(sp - line.p);
+	cmd->verb = verb_find(SLICE(line.p, n));
+	for (; n < line.len && line.p[n] == ' '; n++)
+		;
+	cmd->args = slice_from(line, n);
+	if (!octets_ok(cmd->verb, cmd->args))
+		cmd->verb = VERB_BAD;
+}
+
+/*
+ * After "FROM:" or "TO:" with at most one blank behind it (R5321-3.3-c): 0,
+ * or -1 when the word is not there.
+ */
+static int
+path_word(struct slice *args, const char *word)
+{
+	if (!starts_nocase(*args, word))
+		return -1;
+	*args = slice_from(*args, strlen(word));
+	if (args->len > 0 && args->p[0] == ' ')
+		*args = slice_from(*args, 1);
+	return 0;
+}
+
+/* Does the path that begins at s hold octets above 127? */
+static bool
+path_8bit(struct slice s)
+{
+	size_t	i;
+
+	for (i = 0; i < s.len && s.p[i] != '>'; i++)
+		if ((unsigned char)s.p[i] > 127)
+			return true;
+	return false;
+}
+
+struct param {
+	struct slice	 name;
+	struct slice	 value;
+	bool		 has_value;
+};
+
+/* keyword = (letter or digit) then letters, digits and hyphens. */
+static bool
+keyword_ok(struct slice s)
+{
+	size_t		 i;
+	unsigned char	 c;
+
+	for (i = 0; i < s.len; i++) {
+		c = (unsigned char)s.p[i] | 0x20;
+		if (!(c >= 'a' && c <= 'z') &&
+		    !(s.p[i] >= '0' && s.p[i] <= '9') &&
+		    (i == 0 || s.p[i] != '-'))
+			return false;
+	}
+	return s.len > 0;
+}
+
+/*
+ * The next parameter of *s. 1: there is one, 0: no more, -1: not of the
+ * grammar of RFC 5321 section 4.1.2.
+ */
+static int
+param_next(struct slice *s, struct param *p)
+{
+	const char	*eq;
+	size_t		 n, i;
+
+	for (i = 0; i < s->len && s->p[i] == ' '; i++)
+		;
+	if (i == s->len)
+		return 0;
+	if (i == 0)
+		return -1;
+	*s = slice_from(*s, i);
+	for (n = 0; n < s->len && s->p[n] != ' '; n++)
+		if (s->p[n] < 33 || s->p[n] > 126)
+			return -1;
+	p->name = SLICE(s->p, n);
+	eq = memchr(s->p, '=', n);
+	p->has_value = eq != NULL;
+	if (eq != NULL) {
+		p->name.len = (size_t)(eq - s->p);
+		p->value = SLICE(eq + 1, n - p->name.len - 1);
+	} else
+		p->value = SLICE(s->p + n, 0);
+	*s = slice_from(*s, n);
+	return keyword_ok(p->name) ? 1 : -1;
+}
+
+/* RFC 1870 section 4: 1 to 20 digits. */
+static bool
+size_value(struct slice s, uint64_t *size)
+{
+	uint64_t	v = 0;
+	unsigned int	d;
+	size_t		i;
+
+	if (s.len == 0 || s.len > 20)
+		return false;
+	for (i = 0; i < s.len; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+		d = (unsigned int)(s.p[i] - '0');
+		if (v > (UINT64_MAX - d) / 10)
+			v = UINT64_MAX;
+		else if (v != UINT64_MAX)
+			v = v * 10 + d;
+	}
+	*size = v;
+	return true;
+}
+
+static bool
+body_value(struct slice s, enum mail_body *body)
+{
+	if (slice_is_nocase(s, "8BITMIME"))
+		*body = BODY_8BITMIME;
+	else if (slice_is_nocase(s, "7BIT"))
+		*body = BODY_7BIT;
+	else
+		return false;
+	return true;
+}
+
+static int
+hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* RFC 4954 section 5: AUTH=<> or AUTH= a mailbox in xtext; ignored. */
+static bool
+auth_value(struct slice s)
+{
+	struct address	a;
+	char		buf[256];
+	size_t		i, n = 0;
+	int		hi, lo;
+
+	if (slice_is(s, "<>"))
+		return true;
+	for (i = 0; i < s.len; i++) {
+		if (n == sizeof(buf))
+			return false;
+		if (s.p[i] != '+') {
+			buf[n++] = s.p[i];
+			continue;
+		}
+		if (s.len - i < 3 || (hi = hex_value(s.p[i + 1])) == -1 ||
+		    (lo = hex_value(s.p[i + 2])) == -1)
+			return false;
+		buf[n++] = (char)(hi << 4 | lo);
+		i += 2;
+	}
+	return address_parse(SLICE(buf, n), &a) == ADDRESS_OK;
+}
+
+#define SEEN_SIZE	0x01
+#define SEEN_BODY	0x02
+#define SEEN_AUTH	0x04
+
+static enum reply
+mail_param(const struct param *p, struct mail_args *mail, unsigned int *seen)
+{
+	unsigned int	bit;
+	bool		ok;
+
+	if (slice_is_nocase(p->name, "SIZE")) {
+		bit = SEEN_SIZE;
+		ok = size_value(p->value, &mail->size);
+	} else if (slice_is_nocase(p->name, "BODY")) {
+		bit = SEEN_BODY;
+		ok = body_value(p->value, &mail->body);
+	} else if (slice_is_nocase(p->name, "AUTH")) {
+		bit = SEEN_AUTH;
+		ok = p->has_value && auth_value(p->value);
+	} else
+		return REPLY_UNKNOWN_PARAMETER;
+	if (!ok || (*seen & bit) != 0)
+		return REPLY_BAD_PARAMETER;
+	*seen |= bit;
+	return REPLY_NONE;
+}
+
+static enum reply
+mail_params(struct slice s, struct mail_args *mail)
+{
+	struct param	p;
+	enum reply	r;
+	unsigned int	seen = 0;
+	int		n;
+
+	while ((n = param_next(&s, &p)) == 1)
+		if ((r = mail_param(&p, mail, &seen)) != REPLY_NONE)
+			return r;
+	return n == 0 ? REPLY_NONE : REPLY_BAD_PARAMETER;
+}
+
+/* A domain of one label is not complete (R6409-4.2-a); a literal is. */
+static bool
+domain_short(const struct address *a)
+{
+	return a->domain.len > 0 && a->domain.p[0] != '[' &&
+	    memchr(a->domain.p, '.', a->domain.len) == NULL;
+}
+
+enum reply
+command_mail(struct slice args, struct mail_args *mail)
+{
+	struct address		a;
+	enum address_verdict	v;
+	enum reply		r;
+	size_t			used;
+
+	memset(mail, 0, sizeof(*mail));
+	if (path_word(&args, "FROM:") == -1)
+		return REPLY_BAD_SYNTAX;
+	if (args.len > 0 && path_8bit(args))
+		return REPLY_SENDER_8BIT;
+	v = address_parse_path(args, &a, &mail->path, &used);
+	if (v == ADDRESS_BAD || (v == ADDRESS_OK && a.domain.len == 0))
+		return REPLY_BAD_SENDER;
+	if ((r = mail_params(slice_from(args, used), mail)) != REPLY_NONE)
+		return r;
+	if (v == ADDRESS_OK && domain_short(&a))
+		return REPLY_SENDER_SHORT;
+	return REPLY_NONE;
+}
+
+enum reply
+command_rcpt(struct slice args, struct slice *path)
+{
+	struct address	a;
+	struct param	p;
+	struct slice	rest;
+	size_t		used;
+	int		n;
+
+	if (path_word(&args, "TO:") == -1)
+		return REPLY_BAD_SYNTAX;
+	if (args.len > 0 && path_8bit(args))
+		return REPLY_RCPT_8BIT;
+	if (address_parse_path(args, &a, path, &used) != ADDRESS_OK)
+		return REPLY_BAD_RCPT;
+	rest = slice_from(args, used);
+	if ((n = param_next(&rest, &p)) == 1)
+		return REPLY_UNKNOWN_PARAMETER;
+	if (n == -1)
+		return REPLY_BAD_PARAMETER;
+	return domain_short(&a) ? REPLY_RCPT_SHORT : REPLY_NONE;
+}
+
+enum reply
+command_helo(struct slice args)
+{
+	size_t	i;
+
+	if (args.len == 0 || args.len > 255)
+		return REPLY_BAD_HELO;
+	if (args.p[0] == '[')
+		return address_domain_ok(args, true) ? REPLY_NONE :
+		    REPLY_BAD_HELO;
+	for (i = 0; i < args.len; i++)
+		if (args.p[i] < 33 || args.p[i] > 126)
+			return REPLY_BAD_HELO;
+	return REPLY_NONE;
+}
+
+enum reply
+command_auth(struct slice args, struct auth_args *auth)
+{
+	size_t	n;
+
+	for (n = 0; n < args.len && args.p[n] != ' '; n++)
+		;
+	if (n == 0 || n > 20)
+		return n == 0 ? REPLY_BAD_PARAMETER : REPLY_BAD_MECHANISM;
+	auth->mechanism = SLICE(args.p, n);
+	auth->has_initial = n < args.len;
+	auth->initial = slice_from(args, n + 1);
+	return REPLY_NONE;
+}

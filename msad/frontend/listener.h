@@ -1,0 +1,46 @@
+#ifndef FRONTEND_LISTENER_H
+#define FRONTEND_LISTENER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/slice.h"
+
+struct conf;
+struct tls;
+
+/*
+ * What a listener of one generation of the configuration gives its sessions;
+ * they keep it over a reload. Counted.
+ */
+struct settings {
+	unsigned int	 refs;
+	uint16_t	 index;
+	bool		 implicit;	/* TLS from the first octet */
+	char		*host;
+	uint64_t	 message_size;
+	unsigned int	 mechs;		/* CONF_MECH_* */
+	struct tls	*tls;
+};
+
+struct settings *settings_ref(struct settings *);
+void	 settings_unref(struct settings *);
+
+/* A certificate file of a generation under preparation; owns fd. 0 or -1. */
+int	 listener_file(uint32_t generation, struct slice pki, int fd);
+/* Build what the configuration asks for. 0, or -1 with reason. */
+int	 listener_prepare(struct conf *, uint32_t generation,
+    char *reason, size_t size);
+void	 listener_commit(uint32_t generation);
+void	 listener_abort(uint32_t generation);
+/* A listening socket of the current generation; owned. */
+void	 listener_add(uint32_t generation, uint16_t index, int fd);
+/* Accept from now on; until then sockets only gather. */
+void	 listener_start(void);
+/* Close all listening sockets for good. */
+void	 listener_stop(void);
+/* The number of sessions that fit into this process; once, before work. */
+void	 listener_limits(void);
+
+#endif

@@ -1,0 +1,25 @@
+#ifndef FRONTEND_SASL_H
+#define FRONTEND_SASL_H
+
+#include "common/slice.h"
+#include "msad/frontend/session.h"
+
+/* AUTH with its arguments: an exchange begins, or is refused. */
+void	 sasl_start(struct session *, struct slice args);
+/* A response line of the client. */
+void	 sasl_line(struct session *, struct slice line);
+/* The line was too long: the exchange is over. */
+void	 sasl_too_long(struct session *);
+/* auth wants a response. */
+void	 sasl_challenge(struct session *, struct slice challenge);
+/* auth decided; the reply is due after delay ms. */
+void	 sasl_result(struct session *, unsigned int verdict,
+    struct slice user, uint32_t delay);
+/* The delay is over. */
+void	 sasl_finish(struct session *);
+/* No answer in time, or the channel broke: 454. */
+void	 sasl_unavailable(struct session *);
+/* The mechanisms of a listener as EHLO lists them ("PLAIN LOGIN"). */
+const char *sasl_mechanisms(unsigned int mechs);
+
+#endif

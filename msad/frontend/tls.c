@@ -1,0 +1,140 @@
+/*
+ * TLS of the front-end by libtls: a server object a listener, from the public
+ * certificate and a stand-in for the key, which stays in msad-keys
+ * (remote_key.h). TLS 1.2 and 1.3 alone.
+ *
+ * libtls does not show the OpenSSL object that it makes. OpenSSL calls
+ * ssl_made() for each one by way of the ex_data of its class: there buffers
+ * are told to go away while a connection is idle (14 kB each instead of 47),
+ * renegotiation and tickets are turned off, and the object is remembered for
+ * server_tls_accept(). One thread, so nobody comes in between.
+ */
+
+#include <openssl/ssl.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tls.h>
+
+#include "common/log.h"
+#include "msad/frontend/remote_key.h"
+#include "msad/frontend/tls.h"
+
+/* ECDHE with AEAD alone in TLS 1.2 (R9325-4.2-a); 1.3 has its own list. */
+static const char ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+
+static SSL	*made;
+
+static void
+ssl_made(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl,
+    void *argp)
+{
+	SSL	*ssl = parent;
+
+	(void)ptr;
+	(void)ad;
+	(void)idx;
+	(void)argl;
+	(void)argp;
+	SSL_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
+	SSL_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	SSL_set_num_tickets(ssl, 0);
+	made = ssl;
+}
+
+int
+server_tls_init(void)
+{
+	if (remote_key_install() == -1 || tls_init() == -1)
+		return -1;
+	return SSL_get_ex_new_index(0, NULL, ssl_made, NULL, NULL) < 0 ? -1 :
+	    0;
+}
+
+static struct tls_config *
+make_config(const char *pem, size_t len, const char **error)
+{
+	struct tls_config	*config;
+	char			*key;
+	size_t			 keylen;
+
+	*error = "out of memory";
+	if ((config = tls_config_new()) == NULL)
+		return NULL;
+	if ((key = remote_key_pem(pem, len, &keylen)) == NULL) {
+		*error = "no certificate in the file";
+		tls_config_free(config);
+		return NULL;
+	}
+	if (tls_config_set_protocols(config,
+	    TLS_PROTOCOL_TLSv1_2 | TLS_PROTOCOL_TLSv1_3) == -1 ||
+	    tls_config_set_ciphers(config, ciphers) == -1 ||
+	    tls_config_set_keypair_mem(config, (const uint8_t *)pem, len,
+	    (const uint8_t *)key, keylen) == -1) {
+		*error = tls_config_error(config);
+		log_warn("event=tls-config error=%s", log_q(*error != NULL ?
+		    *error : "unknown"));
+		*error = "the certificate cannot be used";
+		tls_config_free(config);
+		config = NULL;
+	} else
+		tls_config_prefer_ciphers_server(config);
+	free(key);
+	return config;
+}
+
+struct tls *
+server_tls_new(const char *pem, size_t len, char *reason, size_t size)
+{
+	struct tls_config	*config;
+	struct tls		*server;
+	const char		*error;
+
+	if ((config = make_config(pem, len, &error)) == NULL) {
+		snprintf(reason, size, "%s", error);
+		return NULL;
+	}
+	if ((server = tls_server()) == NULL)
+		snprintf(reason, size, "out of memory");
+	else if (tls_configure(server, config) == -1) {
+		error = tls_error(server);
+		snprintf(reason, size, "%s", error != NULL ? error :
+		    "TLS cannot be configured");
+		tls_free(server);
+		server = NULL;
+	}
+	tls_config_free(config);
+	return server;
+}
+
+struct tls *
+server_tls_accept(struct tls *server, int fd, void **ssl)
+{
+	struct tls	*conn = NULL;
+
+	made = NULL;
+	if (tls_accept_socket(server, &conn, fd) == -1)
+		return NULL;
+	*ssl = made;
+	return conn;
+}
+
+size_t
+server_tls_pending(void *ssl)
+{
+	int	n = ssl == NULL ? 0 : SSL_pending(ssl);
+
+	return n > 0 ? (size_t)n : 0;
+}
+
+const char *
+server_tls_cipher(void *ssl)
+{
+	const SSL_CIPHER	*cipher;
+	const char		*name = NULL;
+
+	if (ssl != NULL && (cipher = SSL_get_current_cipher(ssl)) != NULL)
+		name = SSL_CIPHER_standard_name(cipher);
+	return name == NULL ? "" : name;
+}

@@ -1,0 +1,67 @@
+#ifndef FRONTEND_TRANSACTION_H
+#define FRONTEND_TRANSACTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/ipc.h"
+#include "msad/frontend/data.h"
+#include "msad/frontend/reply.h"
+
+/* Pieces that go to the queue in this order before the body streams. */
+enum tx_part { PART_HEADER = 0, PART_ADDED, PART_BODY, PART_MAX };
+
+/* A message under way: from MAIL to the verdict on its last octet. */
+struct transaction {
+	struct ipc	*queue;
+	uint64_t	 sid;
+	const char	*host;		/* ours; not owned */
+	uint64_t	 size_max;
+	unsigned int	 tried;		/* recipients */
+	unsigned int	 accepted;
+
+	struct data	 data;
+	enum reply	 bad;		/* what is wrong, so far */
+	const char	*detail;	/* static */
+	bool		 header_done;
+	uint8_t		 added;
+	char		*buf;		/* header, and body that came with it */
+	size_t		 len;
+	size_t		 cap;
+	char		*fields;	/* Date and Message-ID of ours */
+	struct slice	 parts[PART_MAX];	/* in buf and fields */
+	uint64_t	 sent;		/* octets, header and body */
+	size_t		 outstanding;	/* of these not taken yet */
+};
+
+/* What SMTP_DATA tells of the session. */
+struct tx_origin {
+	const char	*helo;
+	uint8_t		 flags;		/* 1 ESMTP, 2 TLS */
+	const char	*version;
+	const char	*cipher;
+};
+
+struct transaction *transaction_new(struct ipc *queue, uint64_t sid,
+    const char *host, uint64_t size_max);
+void	 transaction_free(struct transaction *);
+/*
+ * Octets of input that may be decoded now: 0 while the queue has to take
+ * what it was sent.
+ */
+size_t	 transaction_room(const struct transaction *);
+/* Take decoded octets, whose input was within transaction_room(). */
+void	 transaction_take(struct transaction *, const struct data_run *,
+    const struct tx_origin *);
+/*
+ * The data are at their end. 1: all of it is sent (SMTP_END too), 0: the queue
+ * has to give credit first (call again), -1: refused, *r and tx->detail say
+ * why, and the queue was told to forget it.
+ */
+int	 transaction_finish(struct transaction *, const struct tx_origin *,
+    enum reply *r);
+/* The queue took n octets; sends what waits for it. */
+void	 transaction_credit(struct transaction *, size_t n);
+
+#endif
