@@ -1,0 +1,104 @@
+/*
+ * msad-auth: decides who a client is.
+ *
+ * It runs as _msada in an empty root, with channels to the front-ends, to the
+ * PAM workers and to the queue, and no file. It reads what users send, so it
+ * has no privilege; PAM, which needs some, is in msad-pam. Its grants are the
+ * queue's only source of identity.
+ *
+ * channels.c reads messages, session.c keeps sessions, attempt.c is one
+ * login, workers.c the pool before PAM.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/child.h"
+#include "common/conf.h"
+#include "common/log.h"
+#include "msad/auth/blocks.h"
+#include "msad/auth/channels.h"
+#include "msad/auth/workers.h"
+
+#define TEXT_MAX	255	/* a name in a message */
+#define FLUSH_MS	500
+
+/* All that goes into messages must fit there. */
+static int
+auth_check(struct conf *conf, uint32_t generation, char *reason, size_t size)
+{
+	const struct conf_auth	*block;
+
+	(void)generation;
+	TAILQ_FOREACH(block, &conf->auths, entry) {
+		if (strlen(block->name) <= TEXT_MAX &&
+		    strlen(block->pam_service) <= TEXT_MAX &&
+		    (block->realm == NULL ||
+		    strlen(block->realm) <= TEXT_MAX))
+			continue;
+		snprintf(reason, size, "auth \"%.40s\": name, service or "
+		    "realm is longer than %d octets", block->name, TEXT_MAX);
+		return -1;
+	}
+	return 0;
+}
+
+static void
+auth_commit(struct conf *conf, uint32_t generation)
+{
+	(void)generation;
+	if (blocks_load(conf) == -1)
+		fatal("event=auth error=\"out of memory\"");
+}
+
+static int
+auth_channel(enum ipc_role peer, uint32_t index, uint64_t epoch,
+    struct slice name, int fd)
+{
+	(void)name;
+	switch (peer) {
+	case ROLE_FRONTEND:
+		return channels_frontend(index, epoch, fd);
+	case ROLE_QUEUE:
+		return channels_queue(index, epoch, fd);
+	case ROLE_PAM:
+		return workers_add(index, epoch, fd);
+	default:
+		close(fd);
+		return -1;
+	}
+}
+
+static void
+auth_start(void)
+{
+	workers_start(child_parent(), child_base());
+}
+
+/* Logins under way get 454; the front-ends have told their clients already. */
+static void
+auth_shutdown(unsigned int seconds)
+{
+	(void)seconds;
+	workers_stop();
+	channels_flush(FLUSH_MS);
+	child_exit(0);
+}
+
+static const struct child auth_child = {
+	.role = ROLE_AUTH,
+	.name = "auth",
+	.conf_check = auth_check,
+	.conf_commit = auth_commit,
+	.channel = auth_channel,
+	.start = auth_start,
+	.shutdown = auth_shutdown
+};
+
+int
+main(int argc, char **argv)
+{
+	return child_main(&auth_child, argc, argv);
+}

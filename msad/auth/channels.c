@@ -1,0 +1,271 @@
+/*
+ * msad-auth's channels to front-ends and to the queue: messages are read here
+ * and handed to the session they belong to.
+ *
+ * Front-ends are not trusted: a message for a session that is not open, or
+ * out of order, ends the channel. The queue is trusted with its consent to
+ * grants. When a front-end's channel ends, so do its sessions, and their
+ * grants are revoked.
+ */
+
+#include <sys/queue.h>
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/ipc.h"
+#include "common/log.h"
+#include "msad/auth/attempt.h"
+#include "msad/auth/channels.h"
+#include "msad/auth/session.h"
+
+struct peer {
+	TAILQ_ENTRY(peer)	 entry;
+	struct frontend		 frontend;
+};
+
+static TAILQ_HEAD(, peer)	 peers = TAILQ_HEAD_INITIALIZER(peers);
+static struct ipc		*queue;
+
+/* --- front-ends --- */
+
+static int
+on_session_open(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct peer		*peer = arg;
+	struct ipc_reader	 r;
+	struct slice		 client;
+	uint16_t		 listener, port;
+
+	(void)ch;
+	ipc_reader(&r, msg);
+	listener = ipc_get_u16(&r);
+	client = ipc_get_str(&r);
+	port = ipc_get_u16(&r);
+	(void)ipc_get_str(&r);
+	(void)ipc_get_u16(&r);
+	if (!ipc_done(&r))
+		return -1;
+	return session_open(&peer->frontend, msg->sid, listener, client,
+	    port) == NULL ? -1 : 0;
+}
+
+static int
+on_session_close(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct peer	*peer = arg;
+	struct session	*session;
+
+	(void)ch;
+	if ((session = session_find(&peer->frontend, msg->sid)) == NULL)
+		return -1;
+	session_close(session);
+	return 0;
+}
+
+static int
+on_auth_start(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct peer		*peer = arg;
+	struct session		*session;
+	struct ipc_reader	 r;
+	struct slice		 mech, initial;
+	uint8_t			 tls, has_initial;
+
+	(void)ch;
+	ipc_reader(&r, msg);
+	tls = ipc_get_u8(&r);
+	mech = ipc_get_str(&r);
+	has_initial = ipc_get_u8(&r);
+	initial = ipc_get_bytes(&r);
+	if (!ipc_done(&r) ||
+	    (session = session_find(&peer->frontend, msg->sid)) == NULL)
+		return -1;
+	return attempt_start(session, tls == 1, mech, has_initial == 1,
+	    initial);
+}
+
+static int
+on_auth_response(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct peer		*peer = arg;
+	struct session		*session;
+	struct ipc_reader	 r;
+	struct slice		 response;
+
+	(void)ch;
+	ipc_reader(&r, msg);
+	response = ipc_get_bytes(&r);
+	if (!ipc_done(&r) ||
+	    (session = session_find(&peer->frontend, msg->sid)) == NULL)
+		return -1;
+	return attempt_response(session, response);
+}
+
+static int
+on_auth_cancel(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct peer	*peer = arg;
+	struct session	*session;
+
+	(void)ch;
+	if ((session = session_find(&peer->frontend, msg->sid)) == NULL)
+		return -1;
+	attempt_cancel(session);
+	return 0;
+}
+
+static const struct ipc_handler frontend_handlers[] = {
+	{ IPC_SESSION_OPEN, on_session_open },
+	{ IPC_SESSION_CLOSE, on_session_close },
+	{ IPC_AUTH_START, on_auth_start },
+	{ IPC_AUTH_RESPONSE, on_auth_response },
+	{ IPC_AUTH_CANCEL, on_auth_cancel },
+	{ 0, NULL }
+};
+
+static void
+frontend_free(struct peer *peer)
+{
+	session_close_all(&peer->frontend);
+	TAILQ_REMOVE(&peers, peer, entry);
+	ipc_free(peer->frontend.ch);
+	free(peer);
+}
+
+static void
+on_frontend_closed(struct ipc *ch, enum ipc_end end, void *arg)
+{
+	(void)ch;
+	(void)end;
+	frontend_free(arg);
+}
+
+int
+channels_frontend(uint32_t index, uint64_t epoch, int fd)
+{
+	struct peer	*peer;
+	struct ipc	*ch = NULL;
+
+	if ((peer = calloc(1, sizeof(*peer))) != NULL)
+		ch = ipc_new(fd, ROLE_AUTH, ROLE_FRONTEND, frontend_handlers,
+		    on_frontend_closed, peer);
+	if (ch == NULL) {
+		free(peer);
+		close(fd);
+		return -1;
+	}
+	ipc_set_peer(ch, index, epoch);
+	peer->frontend.ch = ch;
+	peer->frontend.epoch = epoch;
+	RB_INIT(&peer->frontend.sessions);
+	TAILQ_INSERT_TAIL(&peers, peer, entry);
+	return 0;
+}
+
+static struct frontend *
+frontend_find(uint64_t epoch)
+{
+	struct peer	*peer;
+
+	TAILQ_FOREACH(peer, &peers, entry)
+		if (peer->frontend.epoch == epoch)
+			return &peer->frontend;
+	return NULL;
+}
+
+/* --- the queue --- */
+
+static int
+on_grant_taken(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct frontend		*frontend;
+	struct session		*session;
+	struct ipc_reader	 r;
+	uint64_t		 epoch;
+	uint8_t			 taken;
+
+	(void)ch;
+	(void)arg;
+	ipc_reader(&r, msg);
+	epoch = ipc_get_u64(&r);
+	taken = ipc_get_u8(&r);
+	if (!ipc_done(&r))
+		return -1;
+	/* The session may have ended since; its grant was revoked then. */
+	if ((frontend = frontend_find(epoch)) != NULL &&
+	    (session = session_find(frontend, msg->sid)) != NULL)
+		attempt_granted(session, taken == 1);
+	return 0;
+}
+
+static const struct ipc_handler queue_handlers[] = {
+	{ IPC_GRANT_TAKEN, on_grant_taken },
+	{ 0, NULL }
+};
+
+static void
+queue_drop(void)
+{
+	struct session	*session;
+	struct peer	*peer;
+
+	ipc_free(queue);
+	queue = NULL;
+	attempt_set_queue(NULL);
+	TAILQ_FOREACH(peer, &peers, entry)
+		RB_FOREACH(session, session_tree, &peer->frontend.sessions)
+			attempt_queue_gone(session);
+}
+
+static void
+on_queue_closed(struct ipc *ch, enum ipc_end end, void *arg)
+{
+	(void)end;
+	(void)arg;
+	if (ch == queue)
+		queue_drop();
+	else
+		ipc_free(ch);
+}
+
+int
+channels_queue(uint32_t index, uint64_t epoch, int fd)
+{
+	struct ipc	*ch;
+
+	ch = ipc_new(fd, ROLE_AUTH, ROLE_QUEUE, queue_handlers,
+	    on_queue_closed, NULL);
+	if (ch == NULL) {
+		close(fd);
+		return -1;
+	}
+	ipc_set_peer(ch, index, epoch);
+	if (queue != NULL)
+		queue_drop();
+	queue = ch;
+	attempt_set_queue(ch);
+	return 0;
+}
+
+void
+channels_flush(int ms)
+{
+	struct peer	*peer;
+
+	TAILQ_FOREACH(peer, &peers, entry)
+		ipc_flush(peer->frontend.ch, ms);
+	if (queue != NULL)
+		ipc_flush(queue, ms);
+}
+
+void
+channels_close(void)
+{
+	struct peer	*peer;
+
+	while ((peer = TAILQ_FIRST(&peers)) != NULL)
+		frontend_free(peer);
+	if (queue != NULL)
+		queue_drop();
+}

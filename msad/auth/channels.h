@@ -1,0 +1,14 @@
+#ifndef AUTH_CHANNELS_H
+#define AUTH_CHANNELS_H
+
+#include <stdint.h>
+
+/* Channels as msad hands them over; each owns fd. 0 or -1. */
+int	 channels_frontend(uint32_t index, uint64_t epoch, int fd);
+int	 channels_queue(uint32_t index, uint64_t epoch, int fd);
+/* Write out what front-ends and queue are still to hear, at most ms each. */
+void	 channels_flush(int ms);
+/* Close all. */
+void	 channels_close(void);
+
+#endif
