@@ -1,0 +1,122 @@
+/*
+ * What a relay process gets to read of the spool: descriptors of one message.
+ * Small messages become a memory file, sealed so that no relay can change what
+ * another reads; of large ones the part we put in front becomes such a file and
+ * the body's own file goes along, open for reading only. Where there are no
+ * memory files an unlinked file in the spool's directory takes their place.
+ */
+#include <sys/types.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "config.h"
+
+#include "content.h"
+
+#ifdef HAVE_MEMFD_CREATE
+static int
+file_make(void)
+{
+	return memfd_create("message", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+}
+
+static int
+file_seal(int fd)
+{
+	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
+	    F_SEAL_WRITE | F_SEAL_SEAL);
+}
+#else
+static int
+file_make(void)
+{
+	char	name[] = "/msg.XXXXXXXXXX";
+	int	fd;
+
+	if ((fd = mkostemp(name, O_CLOEXEC)) != -1)
+		unlink(name);
+	return fd;
+}
+
+static int
+file_seal(int fd)
+{
+	return lseek(fd, 0, SEEK_SET) == -1 ? -1 : 0;
+}
+#endif
+
+static int
+write_all(int fd, struct iovec *iov, int n)
+{
+	ssize_t	w;
+
+	while (n > 0) {
+		if (iov->iov_len == 0) {
+			iov++;
+			n--;
+			continue;
+		}
+		if ((w = writev(fd, iov, n)) == -1) {
+			if (errno == EINTR)
+				continue;
+			return -1;
+		}
+		for (; n > 0 && (size_t)w >= iov->iov_len; iov++, n--)
+			w -= (ssize_t)iov->iov_len;
+		if (n > 0) {
+			iov->iov_base = (char *)iov->iov_base + w;
+			iov->iov_len -= (size_t)w;
+		}
+	}
+	return 0;
+}
+
+/* A file that holds the prefix, and the rest when that is in memory. */
+static int
+make_file(const struct spool_content *c)
+{
+	struct iovec	iov[2];
+	int		fd, n = 1;
+
+	iov[0].iov_base = (void *)(uintptr_t)c->prefix;
+	iov[0].iov_len = c->prefixlen;
+	if (c->fd == -1) {
+		iov[1].iov_base = (void *)(uintptr_t)c->body;
+		iov[1].iov_len = c->bodylen;
+		n = 2;
+	}
+	if ((fd = file_make()) == -1)
+		return -1;
+	if (write_all(fd, iov, n) == -1 || file_seal(fd) == -1) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+enum spool_result
+content_descriptors(struct spool *spool, uint64_t id, uint64_t *size,
+    int fd[2])
+{
+	struct spool_content	c;
+	enum spool_result	result;
+
+	fd[0] = fd[1] = -1;
+	if ((result = spool_content_open(spool, id, &c)) != SPOOL_OK)
+		return result;
+	*size = c.prefixlen + c.bodylen;
+	if ((fd[0] = make_file(&c)) == -1)
+		result = SPOOL_IO;
+	else if (c.fd != -1 && (fd[1] = dup(c.fd)) == -1) {
+		close(fd[0]);
+		fd[0] = -1;
+		result = SPOOL_IO;
+	}
+	spool_content_close(&c);
+	return result;
+}

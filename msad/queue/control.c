@@ -1,0 +1,352 @@
+/*
+ * The queue's answers to msactl, by way of msad-control: list, show, flush,
+ * remove. Runs in msad-queue. Each question carries the caller's uid and groups
+ * as the kernel told msad-control, and the queue decides (DESIGN section 7).
+ *
+ * Root may. The socket's group may as well, where the configuration names one:
+ * the socket is 0660 root:group then, so that whoever could connect is one of
+ * both; an empty root has no group database to look the number up again.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/child.h"
+#include "common/conf.h"
+#include "common/log.h"
+#include "common/stats.h"
+
+#include "control.h"
+#include "durable.h"
+#include "envelope.h"
+#include "index.h"
+#include "outcome.h"
+#include "peers.h"
+#include "schedule.h"
+#include "spool.h"
+
+#define GIDS_MAX	64
+#define LIST_MAX	200		/* messages of one answer */
+#define PENDING_MAX	(1024 * 1024)	/* octets under way to control */
+#define REPLY_MAX	1024		/* of a reply shown */
+
+enum ctl_status { CTL_OK = 0, CTL_ERROR = 1, CTL_DENIED = 4, CTL_NO_MATCH = 5 };
+
+/* A removal that waits for the disk. */
+struct removal {
+	uint64_t	 epoch;		/* of control's channel */
+	uint64_t	 sid;
+	uint32_t	 matched;
+	uint32_t	 left;
+};
+
+static struct spool	*spool;
+static unsigned int	 nremovals;
+
+void
+control_init(struct spool *s)
+{
+	spool = s;
+}
+
+unsigned int
+control_pending(void)
+{
+	return nremovals;
+}
+
+static void
+answer_end(struct ipc *ch, uint64_t sid, enum ctl_status status,
+    uint32_t matched, uint64_t next, const char *reason)
+{
+	ipc_start(ch, IPC_CTL_QUEUE_END, sid);
+	ipc_put_u8(ch, (uint8_t)status);
+	ipc_put_u32(ch, matched);
+	ipc_put_u64(ch, next);
+	ipc_put_str(ch, reason);
+	ipc_send(ch);
+}
+
+/* Read the caller; true when it may ask and steer. */
+static bool
+may_ask(struct ipc_reader *r)
+{
+	uint32_t	uid = ipc_get_u32(r);
+	uint16_t	n = ipc_get_u16(r);
+
+	if (n > GIDS_MAX)
+		r->bad = 1;
+	while (n-- > 0 && !r->bad)
+		ipc_get_u32(r);
+	return uid == 0 || child_conf()->socket_group != NULL;
+}
+
+/* Answer a caller that may not; false then. */
+static bool
+admit(struct ipc *ch, uint64_t sid, bool may)
+{
+	if (!may)
+		answer_end(ch, sid, CTL_DENIED, 0, 0, "permission denied");
+	return may;
+}
+
+/* --- list and show --- */
+
+static uint8_t
+shown_state(uint8_t status)
+{
+	return status == RCPT_REPORTING ? RCPT_FAILED : status;
+}
+
+/* "550 5.1.1 text (host)" of the last attempt, into buf. */
+static void
+last_reply(const struct message *m, uint32_t i, char *buf, size_t size)
+{
+	struct rcpt_record	 s;
+	void			*p = NULL;
+	size_t			 len = 0;
+
+	buf[0] = '\0';
+	if (m->rcpts[i].tries == 0 ||
+	    spool_state_read(spool, m->id, i, &p, &len) != SPOOL_OK ||
+	    rcpt_record_decode(p, len, &s) == -1) {
+		free(p);
+		return;
+	}
+	if (s.reply.len > REPLY_MAX)
+		s.reply.len = REPLY_MAX;
+	if (s.code != 0)
+		snprintf(buf, size, "%u %.*s%s%.*s", s.code,
+		    SLICE_FMT(s.enhanced), s.enhanced.len > 0 ? " " : "",
+		    SLICE_FMT(s.reply));
+	else
+		snprintf(buf, size, "%.*s", SLICE_FMT(s.reply));
+	free(p);
+}
+
+static void
+send_rcpt(struct ipc *ch, uint64_t sid, const struct message *m, uint32_t i)
+{
+	char	last[REPLY_MAX + 64];
+
+	last_reply(m, i, last, sizeof(last));
+	ipc_start(ch, IPC_CTL_QUEUE_RCPT, sid);
+	ipc_put_str(ch, message_rcpt(m, i));
+	ipc_put_u8(ch, shown_state(m->rcpts[i].status));
+	ipc_put_u32(ch, m->rcpts[i].tries);
+	ipc_put_u64(ch, m->rcpts[i].status == RCPT_WAITING ?
+	    (uint64_t)schedule_next(m, i) : 0);
+	ipc_put_str(ch, last);
+	ipc_put_str(ch, message_relay(m));
+	ipc_send(ch);
+}
+
+/* Strings are cut so that the message always fits its bound. */
+static void
+put_cut(struct ipc *ch, const char *s)
+{
+	struct slice	cut = SLICE_STR(s);
+
+	if (cut.len > 512)
+		cut.len = 512;
+	ipc_put_slice(ch, cut);
+}
+
+static void
+send_message(struct ipc *ch, uint64_t sid, const struct message *m)
+{
+	uint32_t	i;
+
+	ipc_start(ch, IPC_CTL_QUEUE_MESSAGE, sid);
+	ipc_put_u64(ch, m->id);
+	ipc_put_u64(ch, m->arrival);
+	ipc_put_u64(ch, m->size);
+	put_cut(ch, message_user(m));
+	put_cut(ch, message_tenant(m));
+	put_cut(ch, message_sender(m));
+	ipc_put_u32(ch, m->nrcpts);
+	ipc_send(ch);
+	for (i = 0; i < m->nrcpts; i++)
+		send_rcpt(ch, sid, m, i);
+}
+
+/* Is it, to an operator, still in the queue? */
+static bool
+is_shown(const struct message *m)
+{
+	return m != NULL &&
+	    !(m->flags & (MESSAGE_REMOVED | MESSAGE_ENDING | MESSAGE_GONE));
+}
+
+static int
+on_list(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+	struct message		*m;
+	uint64_t		 after;
+	uint32_t		 n = 0, max;
+	bool			 may;
+
+	(void)arg;
+	ipc_reader(&r, msg);
+	may = may_ask(&r);
+	after = ipc_get_u64(&r);
+	max = ipc_get_u16(&r);
+	if (!ipc_done(&r))
+		return -1;
+	if (!admit(ch, msg->sid, may))
+		return 0;
+	if (max == 0 || max > LIST_MAX)
+		max = LIST_MAX;
+	for (m = index_after(after); m != NULL && n < max &&
+	    ipc_pending(ch) < PENDING_MAX; m = index_after(after)) {
+		after = m->id;
+		if (!is_shown(m))
+			continue;
+		send_message(ch, msg->sid, m);
+		n++;
+	}
+	answer_end(ch, msg->sid, CTL_OK, n, m == NULL ? 0 : after, "");
+	return 0;
+}
+
+static int
+on_show(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+	struct message		*m;
+	uint64_t		 id;
+	bool			 may;
+
+	(void)arg;
+	ipc_reader(&r, msg);
+	may = may_ask(&r);
+	id = ipc_get_u64(&r);
+	if (!ipc_done(&r))
+		return -1;
+	if (!admit(ch, msg->sid, may))
+		return 0;
+	if (!is_shown(m = index_find(id))) {
+		answer_end(ch, msg->sid, CTL_NO_MATCH, 0, 0,
+		    "no such message");
+		return 0;
+	}
+	send_message(ch, msg->sid, m);
+	answer_end(ch, msg->sid, CTL_OK, 1, 0, "");
+	return 0;
+}
+
+/* --- flush and remove --- */
+
+/* all and id of a steering question; 0, or -1: malformed. */
+static int
+read_selection(struct ipc_reader *r, bool *may, bool *all, uint64_t *id)
+{
+	uint8_t	flag;
+
+	*may = may_ask(r);
+	flag = ipc_get_u8(r);
+	*id = ipc_get_u64(r);
+	*all = flag == 1;
+	return ipc_done(r) && flag <= 1 ? 0 : -1;
+}
+
+static int
+on_flush(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+	struct message		*m = NULL;
+	time_t			 now = time(NULL);
+	uint64_t		 id;
+	bool			 may, all;
+
+	(void)arg;
+	ipc_reader(&r, msg);
+	if (read_selection(&r, &may, &all, &id) == -1)
+		return -1;
+	if (!admit(ch, msg->sid, may))
+		return 0;
+	if (!all && !is_shown(m = index_find(id))) {
+		answer_end(ch, msg->sid, CTL_NO_MATCH, 0, 0,
+		    "no such message");
+		return 0;
+	}
+	log_notice("event=flush q=%llx", (unsigned long long)(all ? 0 : id));
+	schedule_flush(m, now);
+	answer_end(ch, msg->sid, CTL_OK, all ? (uint32_t)index_messages() : 1,
+	    0, "");
+	schedule_run(now);
+	return 0;
+}
+
+static void
+on_removed(void *arg, uint64_t id)
+{
+	struct removal	*rm = arg;
+	struct peer	*p;
+
+	outcome_gone(NULL, id);
+	stats_inc(STAT_QUEUE_REMOVED);
+	if (--rm->left > 0)
+		return;
+	if ((p = peers_find(ROLE_CONTROL, rm->epoch)) != NULL)
+		answer_end(p->ch, rm->sid, CTL_OK, rm->matched, 0, "");
+	nremovals--;
+	free(rm);
+}
+
+static void
+remove_one(struct message *m, struct removal *rm)
+{
+	rm->matched++;
+	rm->left++;
+	m->flags |= MESSAGE_REMOVED;
+	schedule_update(m);
+	log_notice("event=removed q=%llx msgid=%s user=%s from=%s nrcpts=%u",
+	    (unsigned long long)m->id, log_q(message_msgid(m)),
+	    log_q(message_user(m)), log_q(message_sender(m)), m->nrcpts);
+	durable_remove(m->id, on_removed, rm);
+}
+
+static int
+on_remove(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct peer		*p = arg;
+	struct ipc_reader	 r;
+	struct removal		*rm;
+	struct message		*m;
+	uint64_t		 id;
+	bool			 may, all;
+
+	ipc_reader(&r, msg);
+	if (read_selection(&r, &may, &all, &id) == -1)
+		return -1;
+	if (!admit(ch, msg->sid, may))
+		return 0;
+	if ((rm = calloc(1, sizeof(*rm))) == NULL) {
+		answer_end(ch, msg->sid, CTL_ERROR, 0, 0, "out of memory");
+		return 0;
+	}
+	rm->epoch = p->epoch;
+	rm->sid = msg->sid;
+	for (m = all ? index_after(0) : index_find(id); m != NULL;
+	    m = all ? index_after(m->id) : NULL)
+		if (is_shown(m))
+			remove_one(m, rm);
+	if (rm->matched > 0) {
+		nremovals++;
+		return 0;
+	}
+	free(rm);
+	answer_end(ch, msg->sid, all ? CTL_OK : CTL_NO_MATCH, 0, 0,
+	    all ? "" : "no such message");
+	return 0;
+}
+
+const struct ipc_handler control_handlers[] = {
+	{ IPC_CTL_QUEUE_LIST, on_list },
+	{ IPC_CTL_QUEUE_SHOW, on_show },
+	{ IPC_CTL_QUEUE_FLUSH, on_flush },
+	{ IPC_CTL_QUEUE_REMOVE, on_remove },
+	{ 0, NULL }
+};

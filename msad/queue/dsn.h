@@ -1,0 +1,42 @@
+#ifndef QUEUE_DSN_H
+#define QUEUE_DSN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "common/slice.h"
+
+/* Octets of the original header that a report returns at most. */
+#define DSN_HEADER_MAX	65536
+
+/* A recipient that failed for good. */
+struct dsn_rcpt {
+	const char	*addr;		/* as given in RCPT */
+	const char	*status;	/* "5.1.1" */
+	const char	*remote;	/* host that answered, or "" */
+	unsigned int	 code;		/* its reply code, 0: none answered */
+	const char	*reply;		/* its text, or our own reason */
+};
+
+struct dsn {
+	const char	*hostname;
+	const char	*sender;	/* the reverse-path: who gets the report */
+	uint64_t	 id;		/* of the message */
+	uint64_t	 dsn_id;	/* of the report */
+	time_t		 arrival;
+	time_t		 now;
+	const struct dsn_rcpt *rcpts;
+	size_t		 nrcpts;
+	struct slice	 header;	/* of the message, whole lines with CRLF */
+};
+
+/*
+ * Write the report: a whole message with CRLF. Returns it malloc'd with its
+ * length, the length of its header section in *header_len and whether there are
+ * octets above 127 in *eightbit; NULL when memory is out.
+ */
+char	*dsn_write(const struct dsn *, size_t *len, size_t *header_len,
+    int *eightbit);
+
+#endif

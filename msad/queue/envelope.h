@@ -1,0 +1,77 @@
+#ifndef QUEUE_ENVELOPE_H
+#define QUEUE_ENVELOPE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/slice.h"
+
+/*
+ * What the queue keeps about a message and about each recipient, and how it is
+ * written into the spool: version octet first, integers big-endian, strings
+ * with a 16-bit length. Decoding allocates nothing; slices point into the
+ * blob.
+ */
+#define ENVELOPE_VERSION	1
+#define ENVELOPE_RCPTS_MAX	1000
+#define ENVELOPE_STR_MAX	1024	/* octets of any string of an envelope */
+#define ENVELOPE_PATH_MAX	256	/* octets of an address */
+
+#define ENVELOPE_8BITMIME	0x01	/* BODY=8BITMIME, or 8-bit octets */
+#define ENVELOPE_DSN		0x02	/* made by the queue itself */
+#define ENVELOPE_FLAGS		0x03
+
+struct envelope {
+	uint8_t		 flags;
+	uint64_t	 arrival;	/* seconds */
+	uint32_t	 header_len;	/* octets of header in what was appended */
+	struct slice	 user, tenant, auth, mech;
+	struct slice	 relay;		/* name of the relay it is routed to */
+	struct slice	 sender;	/* reverse-path, "" for the null one */
+	struct slice	 msgid;		/* for the log */
+	uint32_t	 nrcpts;	/* at least 1 */
+	struct slice	 rcpts;		/* encoded; envelope_rcpt() reads them */
+};
+
+/*
+ * Encode e with n recipients (e->rcpts and e->nrcpts are not looked at).
+ * Returns a malloc'd blob and its length, NULL when memory is out or
+ * something is over its bound.
+ */
+uint8_t	*envelope_encode(const struct envelope *, const struct slice *rcpts,
+    uint32_t n, size_t *len);
+/* 0, or -1: not an envelope of ours. */
+int	 envelope_decode(const void *, size_t, struct envelope *);
+/* Take the next recipient off e->rcpts: 1, or 0 at the end. */
+int	 envelope_rcpt(struct envelope *, struct slice *addr);
+
+enum rcpt_status {
+	RCPT_WAITING = 0,
+	RCPT_INFLIGHT,		/* in memory alone */
+	RCPT_DONE,
+	RCPT_FAILED,
+	RCPT_REPORTING		/* in memory alone: its DSN is being written */
+};
+
+#define RCPT_REPLY_MAX	4096
+
+/* The state of one recipient, newest wins; its key is its number. */
+struct rcpt_record {
+	uint8_t		 status;	/* WAITING, DONE or FAILED */
+	uint16_t	 code;		/* reply code of the next hop, 0: none */
+	uint32_t	 tries;
+	uint64_t	 next;		/* seconds */
+	uint64_t	 last;		/* seconds: when it was tried */
+	struct slice	 enhanced;	/* "4.4.1" */
+	struct slice	 remote;	/* host */
+	struct slice	 reply;		/* text, or a reason of our own */
+};
+
+#define RCPT_RECORD_MAX	(1 + 1 + 2 + 4 + 8 + 8 + 3 * 2 + 32 + 255 + \
+    RCPT_REPLY_MAX)
+
+/* Encode into buf of RCPT_RECORD_MAX; strings over their bound are cut. */
+size_t	 rcpt_record_encode(const struct rcpt_record *, uint8_t *buf);
+int	 rcpt_record_decode(const void *, size_t, struct rcpt_record *);
+
+#endif

@@ -1,0 +1,354 @@
+/*
+ * Jobs: one message for some of its recipients, in the hands of one relay
+ * process. Runs in msad-queue. schedule.c asks for a job; the relay gets
+ * descriptors of that message alone, and the password of its smart host with
+ * the job. The relay meets strangers and is not trusted: a result is taken only
+ * for a job of its own channel, for a recipient of that job, and once.
+ */
+#include <sys/types.h>
+#include <sys/tree.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/stats.h"
+
+#include "content.h"
+#include "job.h"
+#include "outcome.h"
+#include "schedule.h"
+
+#define TROUBLE_RETRY	60	/* seconds, when a message cannot be read */
+#define ADDRESS_ROOM	(4 + 2 + ENVELOPE_PATH_MAX)
+
+struct job_rcpt {
+	uint32_t	 index;
+	bool		 reported;
+};
+
+struct job {
+	RB_ENTRY(job)	 by_id;
+	uint64_t	 id;
+	struct peer	*peer;
+	struct message	*m;
+	struct dest	*dest;
+	uint32_t	 round;
+	struct results	 others;	/* not delivered, until the job's end */
+	uint32_t	 n;
+	struct job_rcpt	 rcpts[JOB_RCPTS_MAX];
+};
+
+static int	compare(const struct job *, const struct job *);
+
+RB_HEAD(job_tree, job);
+RB_PROTOTYPE(job_tree, job, by_id, compare)
+
+static struct job_tree		 jobs = RB_INITIALIZER(&jobs);
+static uint64_t			 last_id;
+static unsigned int		 njobs;
+static struct spool		*spool;
+static const struct tables	*tables;
+
+static int
+compare(const struct job *a, const struct job *b)
+{
+	return a->id < b->id ? -1 : a->id > b->id;
+}
+
+RB_GENERATE(job_tree, job, by_id, compare)
+
+void
+job_init(struct spool *s)
+{
+	spool = s;
+}
+
+void
+job_set_tables(const struct tables *t)
+{
+	tables = t;
+}
+
+unsigned int
+job_count(void)
+{
+	return njobs;
+}
+
+static struct job *
+job_new(struct peer *peer, struct dest *d, struct message *m)
+{
+	struct job	*j;
+
+	if ((j = calloc(1, sizeof(*j))) == NULL)
+		return NULL;
+	j->id = ++last_id;
+	j->peer = peer;
+	j->dest = d;
+	j->m = m;
+	j->round = d->round;
+	TAILQ_INIT(&j->others);
+	RB_INSERT(job_tree, &jobs, j);
+	njobs++;
+	peer->njobs++;
+	m->njobs++;
+	stats_inc(STAT_QUEUE_INFLIGHT);
+	return j;
+}
+
+/* Forget the job; what it held of its message is settled by the caller. */
+static void
+job_free(struct job *j)
+{
+	RB_REMOVE(job_tree, &jobs, j);
+	njobs--;
+	j->peer->njobs--;
+	j->m->njobs--;
+	stats_dec(STAT_QUEUE_INFLIGHT);
+	results_free(&j->others);
+	free(j);
+}
+
+/* Its content cannot be had now: all that waits has to wait longer. */
+static int
+put_off(struct message *m, time_t now, const char *reason)
+{
+	uint32_t	i;
+
+	log_err("event=job-failed q=%llx reason=%s",
+	    (unsigned long long)m->id, log_q(reason));
+	for (i = 0; i < m->nrcpts; i++)
+		if (m->rcpts[i].status == RCPT_WAITING)
+			m->rcpts[i].next = (uint32_t)(now + TROUBLE_RETRY);
+	return -1;
+}
+
+static void
+send_message(struct job *j, uint64_t size, int fd[2], struct slice user,
+    struct slice password)
+{
+	struct ipc	*ch = j->peer->ch;
+	struct message	*m = j->m;
+	char		 id[32];
+
+	snprintf(id, sizeof(id), "%llx", (unsigned long long)m->id);
+	ipc_start(ch, IPC_RELAY_JOB, j->id);
+	ipc_put_str(ch, id);
+	ipc_put_str(ch, j->dest->name);
+	ipc_put_str(ch, message_sender(m));
+	ipc_put_u64(ch, size);
+	ipc_put_u8(ch, m->env_flags & ENVELOPE_8BITMIME ? 1 : 0);
+	ipc_put_slice(ch, user);
+	ipc_put_bytes(ch, password.p, password.len);
+	ipc_send_fd(ch, fd[0]);
+	if (fd[1] != -1) {
+		ipc_start(ch, IPC_RELAY_BODY, j->id);
+		ipc_send_fd(ch, fd[1]);
+	}
+}
+
+/* Choose recipients that are due, mark and send them. */
+static void
+send_rcpts(struct job *j, time_t now, bool probe)
+{
+	struct ipc	*ch = j->peer->ch;
+	struct message	*m = j->m;
+	uint32_t	 i;
+	size_t		 room = IPC_PAYLOAD_MAX - 2;
+
+	for (i = 0; i < m->nrcpts && j->n < JOB_RCPTS_MAX &&
+	    room >= ADDRESS_ROOM; i++) {
+		if (m->rcpts[i].status != RCPT_WAITING ||
+		    (!probe && (time_t)m->rcpts[i].next > now))
+			continue;
+		message_set_status(m, i, RCPT_INFLIGHT);
+		j->rcpts[j->n++].index = i;
+		room -= 4 + 2 + strlen(message_rcpt(m, i));
+	}
+	ipc_start(ch, IPC_RELAY_RCPTS, j->id);
+	ipc_put_u16(ch, (uint16_t)j->n);
+	for (i = 0; i < j->n; i++) {
+		ipc_put_u32(ch, j->rcpts[i].index);
+		ipc_put_str(ch, message_rcpt(m, j->rcpts[i].index));
+	}
+	ipc_send(ch);
+	ipc_send_empty(ch, IPC_RELAY_GO, j->id);
+}
+
+int
+job_send(struct dest *d, struct message *m, time_t now, bool probe)
+{
+	struct slice		 user = SLICE("", 0), password = SLICE("", 0);
+	struct peer		*peer;
+	struct job		*j;
+	enum spool_result	 result;
+	uint64_t		 size;
+	int			 fd[2];
+
+	if ((peer = peers_relay(d->maildir ? d->name : NULL,
+	    JOBS_PER_RELAY)) == NULL)
+		return 0;
+	if (d->has_auth && !tables_secret(tables, d->auth_table,
+	    d->auth_label, &user, &password))
+		return put_off(m, now, "no such label in the table of secrets");
+	result = content_descriptors(spool, m->id, &size, fd);
+	if (result != SPOOL_OK)
+		return put_off(m, now, spool_result_name(result));
+	if ((j = job_new(peer, d, m)) == NULL) {
+		close(fd[0]);
+		if (fd[1] != -1)
+			close(fd[1]);
+		return put_off(m, now, "out of memory");
+	}
+	send_message(j, size, fd, user, password);
+	send_rcpts(j, now, probe);
+	return 1;
+}
+
+/* --- answers --- */
+
+/* The job of this channel, or NULL: it is another's, or none. */
+static struct job *
+job_of(struct peer *peer, uint64_t id)
+{
+	struct job	 key;
+	struct job	*j;
+
+	key.id = id;
+	j = RB_FIND(job_tree, &jobs, &key);
+	return j != NULL && j->peer == peer ? j : NULL;
+}
+
+/* Mark a recipient's result as come; false when it is none that we wait for. */
+static bool
+mark_reported(struct job *j, uint32_t index)
+{
+	uint32_t	i;
+
+	for (i = 0; i < j->n; i++)
+		if (j->rcpts[i].index == index && !j->rcpts[i].reported) {
+			j->rcpts[i].reported = true;
+			return true;
+		}
+	return false;
+}
+
+/* Three numbers with dots, each of at most three digits (RFC 3463). */
+static bool
+enhanced_ok(const char *s)
+{
+	unsigned int	part, digits;
+
+	for (part = 0; part < 3; part++) {
+		for (digits = 0; *s >= '0' && *s <= '9'; s++)
+			digits++;
+		if (digits == 0 || digits > 3 ||
+		    *s++ != (part < 2 ? '.' : '\0'))
+			return false;
+	}
+	return true;
+}
+
+static int
+on_result(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+	struct slice		 reply, enhanced;
+	struct result		 head, *res;
+	struct job		*j;
+	uint8_t			 outcome;
+
+	(void)ch;
+	memset(&head, 0, sizeof(head));
+	ipc_reader(&r, msg);
+	head.rcpt = ipc_get_u32(&r);
+	outcome = ipc_get_u8(&r);
+	head.code = ipc_get_u16(&r);
+	enhanced = ipc_get_str(&r);
+	ipc_copy_str(&r, head.remote, sizeof(head.remote));
+	reply = ipc_get_str(&r);
+	ipc_copy_str(&r, head.tls, sizeof(head.tls));
+	if (!ipc_done(&r) || outcome > OUTCOME_PERMANENT || head.code > 999 ||
+	    (j = job_of(arg, msg->sid)) == NULL || !mark_reported(j, head.rcpt))
+		return -1;
+	res = result_new(head.rcpt, (enum outcome)outcome, reply);
+	res->code = head.code;
+	if (enhanced.len < sizeof(res->enhanced))
+		memcpy(res->enhanced, enhanced.p, enhanced.len);
+	if (!enhanced_ok(res->enhanced))
+		res->enhanced[0] = '\0';
+	memcpy(res->remote, head.remote, sizeof(res->remote));
+	memcpy(res->tls, head.tls, sizeof(res->tls));
+	if (res->outcome != OUTCOME_DELIVERED) {
+		TAILQ_INSERT_TAIL(&j->others, res, entry);
+		return 0;
+	}
+	outcome_delivered(j->m, res, time(NULL));
+	free(res);
+	return 0;
+}
+
+/* Recipients about which the relay said nothing. */
+static void
+lose_silent(struct job *j, time_t now)
+{
+	uint32_t	i;
+
+	for (i = 0; i < j->n; i++)
+		if (!j->rcpts[i].reported)
+			outcome_lost(j->m, j->rcpts[i].index, now);
+}
+
+static void
+job_end(struct job *j, time_t retry, time_t now)
+{
+	struct message	*m = j->m;
+
+	outcome_others(m, &j->others, retry, now);
+	lose_silent(j, now);
+	job_free(j);
+	outcome_settle(m, now);
+}
+
+static int
+on_done(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+	struct job		*j;
+	time_t			 now = time(NULL), retry;
+	uint8_t			 state;
+
+	(void)ch;
+	ipc_reader(&r, msg);
+	state = ipc_get_u8(&r);
+	if (!ipc_done(&r) || state > 1 || (j = job_of(arg, msg->sid)) == NULL)
+		return -1;
+	retry = schedule_job_done(j->dest, j->round, state == 0, now);
+	job_end(j, state == 0 ? 0 : retry, now);
+	schedule_run(now);
+	return 0;
+}
+
+void
+job_drop_peer(struct peer *peer, time_t now)
+{
+	struct job	*j, *next;
+
+	for (j = RB_MIN(job_tree, &jobs); j != NULL; j = next) {
+		next = RB_NEXT(job_tree, &jobs, j);
+		if (j->peer != peer)
+			continue;
+		schedule_job_lost(j->dest);
+		job_end(j, 0, now);
+	}
+}
+
+const struct ipc_handler job_handlers[] = {
+	{ IPC_RELAY_RESULT, on_result },
+	{ IPC_RELAY_DONE, on_done },
+	{ 0, NULL }
+};

@@ -1,0 +1,31 @@
+#ifndef QUEUE_JOB_H
+#define QUEUE_JOB_H
+
+#include <stdbool.h>
+#include <time.h>
+
+#include "common/ipc.h"
+
+#include "index.h"
+#include "peers.h"
+#include "tables.h"
+
+#define JOBS_PER_RELAY	32	/* jobs in flight at one relay process */
+#define JOB_RCPTS_MAX	100	/* recipients of one job */
+
+struct dest;
+struct spool;
+
+void	 job_init(struct spool *);
+/* The tables that smart hosts' passwords come from; kept, not copied. */
+void	 job_set_tables(const struct tables *);
+/* See schedule_send in schedule.h. */
+int	 job_send(struct dest *, struct message *, time_t now, bool probe);
+/* The relay process is gone: its jobs are to be tried again at once. */
+void	 job_drop_peer(struct peer *, time_t now);
+unsigned int job_count(void);
+
+/* What a relay may say; arg is its struct peer. */
+extern const struct ipc_handler job_handlers[];
+
+#endif

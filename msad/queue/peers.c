@@ -1,0 +1,73 @@
+/*
+ * The channels of msad-queue. Called by queue.c when msad hands a channel
+ * over or one ends, and by all who have something to say to another process.
+ * A peer that died is gone from here at once: what is answered to it later is
+ * dropped by whoever asks for it.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "peers.h"
+
+static struct peer_list	peers = TAILQ_HEAD_INITIALIZER(peers);
+
+struct peer *
+peers_add(enum ipc_role role, uint32_t index, uint64_t epoch,
+    struct slice name, int fd, const struct ipc_handler *handlers,
+    void (*closed)(struct ipc *, enum ipc_end, void *))
+{
+	struct peer	*p;
+
+	if ((p = calloc(1, sizeof(*p))) == NULL ||
+	    (p->name = strndup(name.p, name.len)) == NULL ||
+	    (p->ch = ipc_new(fd, ROLE_QUEUE, role, handlers, closed, p)) ==
+	    NULL) {
+		if (p != NULL)
+			free(p->name);
+		free(p);
+		close(fd);
+		return NULL;
+	}
+	p->role = role;
+	p->index = index;
+	p->epoch = epoch;
+	ipc_set_peer(p->ch, index, epoch);
+	TAILQ_INSERT_TAIL(&peers, p, entry);
+	return p;
+}
+
+void
+peers_remove(struct peer *p)
+{
+	TAILQ_REMOVE(&peers, p, entry);
+	ipc_free(p->ch);
+	free(p->name);
+	free(p);
+}
+
+struct peer *
+peers_find(enum ipc_role role, uint64_t epoch)
+{
+	struct peer	*p;
+
+	TAILQ_FOREACH(p, &peers, entry)
+		if (p->role == role && p->epoch == epoch)
+			return p;
+	return NULL;
+}
+
+struct peer *
+peers_relay(const char *maildir, unsigned int max)
+{
+	struct peer	*p, *best = NULL;
+
+	TAILQ_FOREACH(p, &peers, entry) {
+		if (p->role != ROLE_RELAY || p->njobs >= max ||
+		    strcmp(p->name, maildir != NULL ? maildir : "") != 0)
+			continue;
+		if (best == NULL || p->njobs < best->njobs)
+			best = p;
+	}
+	return best;
+}

@@ -1,0 +1,399 @@
+/*
+ * When what is tried. Runs in msad-queue. Each destination has a heap of the
+ * messages that have a recipient waiting, by the time of their next attempt,
+ * and a list of all its messages by age, for their expiry. schedule_run() is
+ * called after each change that may let something go, and once a second.
+ *
+ * A destination that could not be reached is left alone for the interval of
+ * its retry list; then one job goes out as a probe. When that connects, all
+ * that waited because of the destination follows at once (R5321-4.5.4.1-b).
+ * A refusal of one message says nothing about others (R5321-4.5.4.1-c).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+#include "schedule.h"
+
+/* 30 min, 30 min, then doubling up to 3 h (R5321-4.5.4.1-a). */
+static const unsigned int default_retry[] = {
+	1800, 1800, 3600, 7200, 10800
+};
+
+static TAILQ_HEAD(, dest)	dests = TAILQ_HEAD_INITIALIZER(dests);
+static schedule_send		send_job;
+static schedule_expire		expire_message;
+static bool			stopped;
+
+void
+schedule_init(schedule_send send, schedule_expire expire)
+{
+	send_job = send;
+	expire_message = expire;
+}
+
+void
+schedule_stop(void)
+{
+	stopped = true;
+}
+
+/* --- the heap: by next attempt, then by id --- */
+
+static bool
+before(const struct message *a, const struct message *b)
+{
+	return a->next != b->next ? a->next < b->next : a->id < b->id;
+}
+
+static void
+place(struct dest *d, uint32_t i, struct message *m)
+{
+	d->heap[i] = m;
+	m->heap = i;
+}
+
+static void
+sift_up(struct dest *d, uint32_t i)
+{
+	struct message	*m = d->heap[i];
+
+	for (; i > 0 && before(m, d->heap[(i - 1) / 2]); i = (i - 1) / 2)
+		place(d, i, d->heap[(i - 1) / 2]);
+	place(d, i, m);
+}
+
+static void
+sift_down(struct dest *d, uint32_t i)
+{
+	struct message	*m = d->heap[i];
+	uint32_t	 child;
+
+	for (; (child = 2 * i + 1) < d->nheap; i = child) {
+		if (child + 1 < d->nheap &&
+		    before(d->heap[child + 1], d->heap[child]))
+			child++;
+		if (!before(d->heap[child], m))
+			break;
+		place(d, i, d->heap[child]);
+	}
+	place(d, i, m);
+}
+
+static void
+heap_remove(struct dest *d, struct message *m)
+{
+	uint32_t	 i = m->heap;
+	struct message	*last;
+
+	if (i == HEAP_NONE)
+		return;
+	m->heap = HEAP_NONE;
+	last = d->heap[--d->nheap];
+	if (last == m)
+		return;
+	place(d, i, last);
+	sift_up(d, i);
+	sift_down(d, last->heap);
+}
+
+static void
+heap_insert(struct dest *d, struct message *m)
+{
+	place(d, d->nheap++, m);
+	sift_up(d, m->heap);
+}
+
+/* Room for every message of the destination, so that inserting cannot fail. */
+static int
+heap_reserve(struct dest *d, uint32_t n)
+{
+	struct message	**p;
+	uint32_t	  cap = d->heap_cap == 0 ? 64 : d->heap_cap;
+
+	if (n <= d->heap_cap)
+		return 0;
+	while (cap < n)
+		cap *= 2;
+	if ((p = reallocarray(d->heap, cap, sizeof(*p))) == NULL)
+		return -1;
+	d->heap = p;
+	d->heap_cap = cap;
+	return 0;
+}
+
+/* --- destinations --- */
+
+struct dest *
+schedule_dest(const char *name)
+{
+	struct dest	*d;
+
+	TAILQ_FOREACH(d, &dests, entry)
+		if (strcmp(d->name, name) == 0)
+			return d;
+	if ((d = calloc(1, sizeof(*d))) == NULL ||
+	    (d->name = strdup(name)) == NULL) {
+		free(d);
+		return NULL;
+	}
+	TAILQ_INIT(&d->messages);
+	TAILQ_INSERT_TAIL(&dests, d, entry);
+	return d;
+}
+
+static char *
+copy_str(const char *s)
+{
+	char	*p = NULL;
+
+	if (s != NULL && (p = strdup(s)) == NULL)
+		fatal("event=schedule error=\"out of memory\"");
+	return p;
+}
+
+static void
+configure(struct dest *d, const struct conf_relay *r)
+{
+	d->known = true;
+	d->maildir = r->kind == CONF_RELAY_MAILDIR;
+	d->concurrency = r->concurrency != 0 ? r->concurrency :
+	    DEST_CONCURRENCY;
+	d->expire = r->expire != 0 ? r->expire : DEST_EXPIRE;
+	d->nretry = r->nretry;
+	memcpy(d->retry, r->retry, sizeof(d->retry));
+	free(d->auth_table);
+	free(d->auth_label);
+	d->auth_table = copy_str(r->auth_table);
+	d->auth_label = copy_str(r->auth_label);
+	d->has_auth = d->auth_table != NULL;
+	/* What held it up may be what was changed. */
+	d->fails = 0;
+	d->down_until = 0;
+}
+
+void
+schedule_conf(const struct conf *conf)
+{
+	const struct conf_relay	*r;
+	struct dest		*d;
+
+	TAILQ_FOREACH(r, &conf->relays, entry)
+		if (schedule_dest(r->name) == NULL)
+			fatal("event=schedule error=\"out of memory\"");
+	TAILQ_FOREACH(d, &dests, entry) {
+		if ((r = conf_relay_find(conf, d->name)) != NULL) {
+			configure(d, r);
+			continue;
+		}
+		d->known = false;
+		if (!TAILQ_EMPTY(&d->messages))
+			log_warn("event=no-relay relay=%s reason=\"messages "
+			    "wait for a relay that is not configured\"",
+			    log_q(d->name));
+	}
+}
+
+unsigned int
+schedule_backoff(const struct dest *d, unsigned int tries)
+{
+	const unsigned int	*list = d->nretry > 0 ? d->retry : default_retry;
+	unsigned int		 n, t;
+
+	n = d->nretry > 0 ? d->nretry :
+	    sizeof(default_retry) / sizeof(default_retry[0]);
+	if (tries == 0)
+		tries = 1;
+	t = list[tries > n ? n - 1 : tries - 1];
+	return t + arc4random_uniform(t / 10 + 1);
+}
+
+bool
+schedule_is_expired(const struct message *m, time_t now)
+{
+	unsigned int	expire = m->dest->expire;
+
+	if (expire == 0)
+		expire = DEST_EXPIRE;
+	return now >= 0 && (uint64_t)now >= m->arrival + expire;
+}
+
+time_t
+schedule_next(const struct message *m, uint32_t i)
+{
+	time_t	next = m->rcpts[i].next;
+
+	return next < m->dest->down_until ? m->dest->down_until : next;
+}
+
+/* --- messages --- */
+
+static bool
+earliest(const struct message *m, uint32_t *next)
+{
+	uint32_t	i;
+	bool		any = false;
+
+	for (i = 0; i < m->nrcpts; i++)
+		if (m->rcpts[i].status == RCPT_WAITING &&
+		    (!any || m->rcpts[i].next < *next)) {
+			*next = m->rcpts[i].next;
+			any = true;
+		}
+	return any;
+}
+
+void
+schedule_update(struct message *m)
+{
+	uint32_t	next = 0;
+
+	heap_remove(m->dest, m);
+	if ((m->flags & (MESSAGE_REMOVED | MESSAGE_ENDING)) ||
+	    m->nleft == m->nbusy || !earliest(m, &next))
+		return;
+	m->next = next;
+	heap_insert(m->dest, m);
+}
+
+int
+schedule_add(struct message *m)
+{
+	struct dest	*d;
+
+	if ((d = schedule_dest(message_relay(m))) == NULL ||
+	    heap_reserve(d, d->nheap + 1) == -1)
+		return -1;
+	m->dest = d;
+	TAILQ_INSERT_TAIL(&d->messages, m, by_dest);
+	schedule_update(m);
+	return 0;
+}
+
+void
+schedule_remove(struct message *m)
+{
+	heap_remove(m->dest, m);
+	TAILQ_REMOVE(&m->dest->messages, m, by_dest);
+}
+
+/* --- handing out --- */
+
+/* One job of this destination. False when no more can go now. */
+static bool
+run_one(struct dest *d, time_t now)
+{
+	struct message	*m;
+	bool		 probe = d->fails > 0;
+
+	if (d->nheap == 0 || d->inflight >= d->concurrency)
+		return false;
+	if (probe && (now < d->down_until || d->inflight > 0))
+		return false;
+	m = d->heap[0];
+	if (m->next > now)
+		return false;
+	switch (send_job(d, m, now, probe)) {
+	case 1:
+		d->inflight++;
+		break;
+	case 0:
+		return false;
+	default:
+		break;
+	}
+	schedule_update(m);
+	return true;
+}
+
+void
+schedule_run(time_t now)
+{
+	struct dest	*d;
+	bool		 more = !stopped;
+
+	/* A job each in turn, so that none keeps the relays for itself. */
+	while (more) {
+		more = false;
+		TAILQ_FOREACH(d, &dests, entry)
+			if (d->known && run_one(d, now))
+				more = true;
+	}
+}
+
+void
+schedule_job_lost(struct dest *d)
+{
+	d->inflight--;
+}
+
+time_t
+schedule_job_done(struct dest *d, uint32_t round, bool connected, time_t now)
+{
+	d->inflight--;
+	if (connected) {
+		if (d->fails > 0)
+			log_notice("event=relay-up relay=%s", log_q(d->name));
+		d->fails = 0;
+		d->down_until = 0;
+		return now;
+	}
+	/* Jobs that began together tell of one and the same failure. */
+	if (round == d->round) {
+		d->round++;
+		d->fails++;
+		d->down_until = now + (time_t)schedule_backoff(d, d->fails);
+		log_warn("event=relay-down relay=%s attempts=%u next=%lld",
+		    log_q(d->name), d->fails, (long long)d->down_until);
+	}
+	return d->down_until > now ? d->down_until : now;
+}
+
+void
+schedule_expire_old(time_t now)
+{
+	struct dest	*d;
+	struct message	*m, *next;
+
+	TAILQ_FOREACH(d, &dests, entry)
+		for (m = TAILQ_FIRST(&d->messages); m != NULL; m = next) {
+			if (!schedule_is_expired(m, now))
+				break;
+			next = TAILQ_NEXT(m, by_dest);
+			if (m->nbusy == 0 && m->nleft > 0 &&
+			    !(m->flags & (MESSAGE_REMOVED | MESSAGE_ENDING)))
+				expire_message(m, now);
+		}
+}
+
+static void
+flush_message(struct message *m, time_t now)
+{
+	uint32_t	i;
+
+	for (i = 0; i < m->nrcpts; i++)
+		if (m->rcpts[i].status == RCPT_WAITING &&
+		    m->rcpts[i].next > now)
+			m->rcpts[i].next = (uint32_t)now;
+	m->dest->fails = 0;
+	m->dest->down_until = 0;
+	schedule_update(m);
+}
+
+void
+schedule_flush(struct message *m, time_t now)
+{
+	struct dest	*d;
+
+	if (m != NULL) {
+		flush_message(m, now);
+		return;
+	}
+	TAILQ_FOREACH(d, &dests, entry) {
+		d->fails = 0;
+		d->down_until = 0;
+		TAILQ_FOREACH(m, &d->messages, by_dest)
+			flush_message(m, now);
+	}
+}

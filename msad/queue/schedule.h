@@ -1,0 +1,92 @@
+#ifndef QUEUE_SCHEDULE_H
+#define QUEUE_SCHEDULE_H
+
+#include <sys/queue.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "common/conf.h"
+
+#include "index.h"
+
+#define DEST_CONCURRENCY	20
+#define DEST_EXPIRE		(5 * 24 * 60 * 60)
+
+TAILQ_HEAD(message_list, message);
+
+/*
+ * A destination: a relay of the configuration, by name, with the messages that
+ * go there. What happened to the destination as a whole is kept here, so that
+ * a dead smart host costs one attempt and not one for each message.
+ */
+struct dest {
+	TAILQ_ENTRY(dest)	 entry;
+	char			*name;
+	struct message_list	 messages;	/* all, in order of arrival */
+	struct message		**heap;		/* those with a waiting recipient */
+	uint32_t		 nheap;
+	uint32_t		 heap_cap;
+	unsigned int		 inflight;	/* jobs */
+	/* could not connect: rounds in a row, and when to try again */
+	unsigned int		 fails;
+	uint32_t		 round;
+	time_t			 down_until;
+	/* from the configuration */
+	bool			 known;		/* it names this relay */
+	bool			 maildir;
+	unsigned int		 concurrency;
+	unsigned int		 retry[CONF_RETRY_MAX];
+	unsigned int		 nretry;
+	unsigned int		 expire;
+	bool			 has_auth;
+	char			*auth_table;
+	char			*auth_label;
+};
+
+/*
+ * Begin to deliver what it can of a message: take its recipients that are due
+ * (all that wait when probe is set), mark them in flight. 1: a job is on its
+ * way, 0: no relay process can take one now, -1: this message cannot be sent
+ * at present (its waiting recipients have a new time).
+ */
+typedef int	(*schedule_send)(struct dest *, struct message *, time_t now,
+    bool probe);
+/* A message whose lifetime is over and of which nothing is in flight. */
+typedef void	(*schedule_expire)(struct message *, time_t now);
+
+void	 schedule_init(schedule_send, schedule_expire);
+/* Take destinations' settings from conf; those it does not name wait. */
+void	 schedule_conf(const struct conf *);
+/* The destination of this name, made when needed. NULL: memory is out. */
+struct dest *schedule_dest(const char *name);
+/* Take a message into its destination; 0, or -1: memory is out. */
+int	 schedule_add(struct message *);
+void	 schedule_remove(struct message *);
+/* Its recipients changed: find its place anew. */
+void	 schedule_update(struct message *);
+/* Hand out what is due, as far as relays take it. */
+void	 schedule_run(time_t now);
+/* Give up what is too old. */
+void	 schedule_expire_old(time_t now);
+/* Hand nothing out any more. */
+void	 schedule_stop(void);
+
+/* The seconds until the attempt after this many, with jitter on top. */
+unsigned int schedule_backoff(const struct dest *, unsigned int tries);
+bool	 schedule_is_expired(const struct message *, time_t now);
+/* When the message is tried next: not before its destination is. */
+time_t	 schedule_next(const struct message *, uint32_t rcpt);
+/*
+ * A job of that round of the destination ended: could it connect? Returns when
+ * those that could not are to be tried again.
+ */
+time_t	 schedule_job_done(struct dest *, uint32_t round, bool connected,
+    time_t now);
+/* The job's relay process died: it says nothing about the destination. */
+void	 schedule_job_lost(struct dest *);
+/* Try all of the message (NULL: of every destination) at once. */
+void	 schedule_flush(struct message *, time_t now);
+
+#endif

@@ -1,0 +1,711 @@
+/*
+ * A message on its way in: MAIL, RCPT, DATA, header, body, end, as a front-end
+ * sends them for a session. Runs in msad-queue. The front-end is not trusted:
+ * the session must have a grant from msad-auth on that very channel, the order
+ * must be the one the protocol allows, the sender must be one that the login may
+ * use, addresses are parsed again and every octet is checked again. An order
+ * that no honest front-end can produce ends its channel; what may be a race
+ * with a revoked grant is answered.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/address.h"
+#include "common/child.h"
+#include "common/conf.h"
+#include "common/log.h"
+#include "common/stats.h"
+#include "common/verdict.h"
+
+#include "check.h"
+#include "envelope.h"
+#include "grant.h"
+#include "index.h"
+#include "peers.h"
+#include "received.h"
+#include "rights.h"
+#include "schedule.h"
+#include "spool.h"
+#include "transaction.h"
+
+#define CREDIT_BATCH	16384	/* octets given back at once */
+/* What the front-end's corrections may add to a message of full size. */
+#define SIZE_SLACK	65536
+
+enum tx_state { TX_ENVELOPE, TX_DATA, TX_HEADER, TX_BODY };
+
+struct tx_rcpt {
+	char		*path;
+	uint32_t	 hash;
+};
+
+struct transaction {
+	enum tx_state		 state;
+	char			*sender;
+	char			*relay;
+	bool			 eightbit;
+	struct tx_rcpt		*rcpts;
+	uint32_t		 nrcpts;
+	uint32_t		 cap;
+	bool			 esmtp;
+	bool			 tls;
+	char			 cipher[65];
+	struct check		 check;
+	struct spool_message	*content;
+	enum verdict		 verdict;	/* of the spool; else check's */
+	size_t			 consumed;	/* not yet given back as credit */
+};
+
+/* A message handed to the spool. */
+struct commit {
+	struct message	*m;
+	uint64_t	 epoch;
+	uint64_t	 sid;
+};
+
+static struct spool		*spool;
+static const struct tables	*tables;
+static unsigned int		 ncommits;
+static bool			 stopped;
+
+void
+transaction_init(struct spool *s)
+{
+	spool = s;
+}
+
+void
+transaction_set_tables(const struct tables *t)
+{
+	tables = t;
+}
+
+void
+transaction_stop(void)
+{
+	stopped = true;
+}
+
+unsigned int
+transaction_pending(void)
+{
+	return ncommits;
+}
+
+static void
+transaction_free(struct transaction *tx)
+{
+	uint32_t	i;
+
+	if (tx == NULL)
+		return;
+	if (tx->content != NULL)
+		spool_message_abort(tx->content);
+	for (i = 0; i < tx->nrcpts; i++)
+		free(tx->rcpts[i].path);
+	free(tx->rcpts);
+	check_free(&tx->check);
+	free(tx->sender);
+	free(tx->relay);
+	free(tx);
+}
+
+void
+transaction_drop(struct grant *g)
+{
+	transaction_free(g->tx);
+	g->tx = NULL;
+}
+
+/* The transaction is over; a revoked grant was kept for it alone. */
+static void
+finish(struct grant *g)
+{
+	transaction_drop(g);
+	if (g->revoked)
+		grant_end(g);
+}
+
+static void
+answer(struct ipc *ch, uint64_t sid, enum verdict verdict, const char *detail)
+{
+	ipc_start(ch, IPC_SMTP_VERDICT, sid);
+	ipc_put_u8(ch, (uint8_t)verdict);
+	ipc_put_str(ch, detail);
+	ipc_send(ch);
+}
+
+static void
+answer_end(struct ipc *ch, uint64_t sid, enum verdict verdict,
+    const char *detail, const char *id)
+{
+	ipc_start(ch, IPC_SMTP_QUEUED, sid);
+	ipc_put_u8(ch, (uint8_t)verdict);
+	ipc_put_str(ch, detail);
+	ipc_put_str(ch, id);
+	ipc_send(ch);
+}
+
+static struct grant *
+grant_of(struct peer *p, const struct ipc_msg *msg)
+{
+	return grant_find(p->epoch, msg->sid);
+}
+
+static void
+log_refused(const struct peer *p, uint64_t sid, const char *user,
+    const char *what, enum verdict verdict, const char *text)
+{
+	log_notice("event=refused s=%llx-%llx user=%s what=%s verdict=%d "
+	    "text=%s", (unsigned long long)p->epoch, (unsigned long long)sid,
+	    log_q(user), what, (int)verdict, log_q(text));
+}
+
+/* --- MAIL --- */
+
+static enum verdict
+spool_verdict(enum spool_result result)
+{
+	switch (result) {
+	case SPOOL_OK:
+		return VERDICT_OK;
+	case SPOOL_NOSPACE:
+		return VERDICT_NO_SPACE;
+	case SPOOL_TOOBIG:
+		return VERDICT_TOO_BIG;
+	default:
+		return VERDICT_TROUBLE;
+	}
+}
+
+/* May a message of this size come in now? */
+static enum verdict
+space_for(uint64_t size)
+{
+	enum spool_result	result;
+
+	if (stopped)
+		return VERDICT_TROUBLE;
+	if (size > child_conf()->message_size)
+		return VERDICT_TOO_BIG;
+	if ((result = spool_accepting(spool, NULL)) != SPOOL_OK)
+		return spool_verdict(result);
+	return size > spool_space(spool) ? VERDICT_NO_SPACE : VERDICT_OK;
+}
+
+static struct transaction *
+transaction_new(struct slice sender, const char *relay, bool eightbit)
+{
+	struct transaction	*tx;
+
+	if ((tx = calloc(1, sizeof(*tx))) == NULL)
+		return NULL;
+	tx->sender = strndup(sender.p, sender.len);
+	tx->relay = strdup(relay);
+	tx->eightbit = eightbit;
+	check_begin(&tx->check, child_conf()->message_size + SIZE_SLACK);
+	if (tx->sender == NULL || tx->relay == NULL) {
+		transaction_free(tx);
+		return NULL;
+	}
+	return tx;
+}
+
+static enum verdict
+open_transaction(struct grant *g, struct slice sender, uint64_t size,
+    bool eightbit)
+{
+	struct rights_login	 login = { g->user, g->own };
+	const char		*relay;
+	enum verdict		 v;
+
+	v = rights_route(child_conf(), tables, &login, sender, &relay);
+	if (v == VERDICT_OK)
+		v = space_for(size);
+	if (v == VERDICT_OK && (g->tx = transaction_new(sender, relay,
+	    eightbit)) == NULL)
+		v = VERDICT_TROUBLE;
+	return v;
+}
+
+static int
+on_mail(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+	struct grant		*g = grant_of(arg, msg);
+	struct slice		 sender;
+	enum verdict		 v;
+	uint64_t		 size;
+	uint8_t			 body;
+
+	ipc_reader(&r, msg);
+	sender = ipc_get_str(&r);
+	size = ipc_get_u64(&r);
+	body = ipc_get_u8(&r);
+	if (!ipc_done(&r) || body > 1 ||
+	    (g != NULL && (g->tx != NULL || g->committing)))
+		return -1;
+	if (g == NULL)
+		v = VERDICT_NO_GRANT;
+	else
+		v = open_transaction(g, sender, size, body == 1);
+	if (v != VERDICT_OK)
+		log_refused(arg, msg->sid, g != NULL ? g->user : "", "mail", v,
+		    log_qn(sender.p, sender.len));
+	answer(ch, msg->sid, v, "");
+	return 0;
+}
+
+/* --- RCPT --- */
+
+/* The recipient as it will be sent, NUL-terminated; false: bad syntax. */
+static bool
+rcpt_path(struct slice path, char *buf, size_t size)
+{
+	struct address	a;
+	int		n;
+
+	if (slice_is_nocase(path, "postmaster"))
+		n = snprintf(buf, size, "%.*s@%s", SLICE_FMT(path),
+		    child_conf()->hostname);
+	else if (address_parse(path, &a) == ADDRESS_OK)
+		n = snprintf(buf, size, "%.*s", SLICE_FMT(path));
+	else
+		return false;
+	return n > 0 && (size_t)n < size;
+}
+
+/* Equal addresses have equal hashes: least quoted, domain in lower case. */
+static uint32_t
+address_hash(const struct address *a)
+{
+	char		buf[2 * ENVELOPE_PATH_MAX];
+	uint32_t	h = 2166136261U;
+	int		i, n;
+
+	if ((n = address_normal(a, buf, sizeof(buf))) == -1)
+		return 0;
+	for (i = 0; i < n; i++)
+		h = (h ^ (uint32_t)(i < n - (int)a->domain.len ? buf[i] :
+		    tolower((unsigned char)buf[i]))) * 16777619U;
+	return h;
+}
+
+static bool
+has_rcpt(const struct transaction *tx, const struct address *a, uint32_t hash)
+{
+	struct address	other;
+	uint32_t	i;
+
+	for (i = 0; i < tx->nrcpts; i++)
+		if (tx->rcpts[i].hash == hash &&
+		    address_parse(SLICE_STR(tx->rcpts[i].path), &other) ==
+		    ADDRESS_OK && address_equal(a, &other))
+			return true;
+	return false;
+}
+
+static enum verdict
+add_rcpt(struct transaction *tx, struct slice path)
+{
+	struct address	 a;
+	struct tx_rcpt	*p;
+	char		 buf[ENVELOPE_PATH_MAX + 1];
+	uint32_t	 cap, hash;
+
+	if (!rcpt_path(path, buf, sizeof(buf)) ||
+	    address_parse(SLICE_STR(buf), &a) != ADDRESS_OK)
+		return VERDICT_BAD_RCPT;
+	hash = address_hash(&a);
+	if (has_rcpt(tx, &a, hash))
+		return VERDICT_OK;	/* one delivery is enough (X-rcpt-2) */
+	if (tx->nrcpts == ENVELOPE_RCPTS_MAX)
+		return VERDICT_TOO_MANY_RCPTS;
+	if (tx->nrcpts == tx->cap) {
+		cap = tx->cap == 0 ? 4 : tx->cap * 2;
+		if ((p = reallocarray(tx->rcpts, cap, sizeof(*p))) == NULL)
+			return VERDICT_TROUBLE;
+		tx->rcpts = p;
+		tx->cap = cap;
+	}
+	p = &tx->rcpts[tx->nrcpts];
+	p->hash = hash;
+	if ((p->path = strdup(buf)) == NULL)
+		return VERDICT_TROUBLE;
+	tx->nrcpts++;
+	return VERDICT_OK;
+}
+
+static int
+on_rcpt(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+	struct grant		*g = grant_of(arg, msg);
+	struct slice		 path;
+	enum verdict		 v;
+
+	ipc_reader(&r, msg);
+	path = ipc_get_str(&r);
+	if (!ipc_done(&r) || g == NULL || g->tx == NULL ||
+	    g->tx->state != TX_ENVELOPE)
+		return -1;
+	v = g->revoked ? VERDICT_NO_GRANT : add_rcpt(g->tx, path);
+	if (v != VERDICT_OK)
+		log_refused(arg, msg->sid, g->user, "rcpt", v,
+		    log_qn(path.p, path.len));
+	answer(ch, msg->sid, v, "");
+	return 0;
+}
+
+/* --- DATA --- */
+
+static int
+on_data(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+	struct grant		*g = grant_of(arg, msg);
+	struct transaction	*tx;
+	struct slice		 helo, version, cipher;
+	uint8_t			 flags;
+
+	(void)ch;
+	ipc_reader(&r, msg);
+	helo = ipc_get_str(&r);
+	flags = ipc_get_u8(&r);
+	version = ipc_get_str(&r);
+	cipher = ipc_get_str(&r);
+	ipc_get_u8(&r);
+	if (!ipc_done(&r) || g == NULL || (tx = g->tx) == NULL ||
+	    tx->state != TX_ENVELOPE || tx->nrcpts == 0)
+		return -1;
+	tx->state = TX_DATA;
+	tx->esmtp = flags & 1;
+	tx->tls = (flags & 2) != 0;
+	if (cipher.len < sizeof(tx->cipher))
+		memcpy(tx->cipher, cipher.p, cipher.len);
+	log_debug("event=data s=%llx-%llx helo=%s tls=%s cipher=%s",
+	    (unsigned long long)g->epoch, (unsigned long long)g->sid,
+	    log_qn(helo.p, helo.len), log_qn(version.p, version.len),
+	    log_qn(cipher.p, cipher.len));
+	return 0;
+}
+
+/* Give back the octets that were taken, in larger lots. */
+static void
+credit(struct ipc *ch, uint64_t sid, struct transaction *tx, size_t n,
+    size_t batch)
+{
+	tx->consumed += n;
+	if (tx->consumed == 0 || tx->consumed < batch)
+		return;
+	ipc_start(ch, IPC_SMTP_CREDIT, sid);
+	ipc_put_u32(ch, (uint32_t)tx->consumed);
+	ipc_send(ch);
+	tx->consumed = 0;
+}
+
+/* The verdict so far. */
+static enum verdict
+tx_verdict(const struct transaction *tx)
+{
+	return tx->check.verdict != VERDICT_OK ? tx->check.verdict :
+	    tx->verdict;
+}
+
+/* A refused message needs no room while the rest of it comes in. */
+static void
+drop_refused(struct transaction *tx)
+{
+	if (tx_verdict(tx) != VERDICT_OK && tx->content != NULL) {
+		spool_message_abort(tx->content);
+		tx->content = NULL;
+	}
+}
+
+static void
+append(struct transaction *tx, const void *p, size_t len)
+{
+	if (tx_verdict(tx) != VERDICT_OK || len == 0)
+		return;
+	tx->verdict = spool_verdict(spool_message_append(tx->content, p, len));
+}
+
+/* The header is whole and good: begin the message with it. */
+static void
+begin_content(struct transaction *tx)
+{
+	enum spool_result	result = SPOOL_OK;
+
+	check_header_end(&tx->check);
+	if (tx_verdict(tx) != VERDICT_OK)
+		return;
+	if ((tx->content = spool_message_begin(spool, 0, &result)) == NULL) {
+		tx->verdict = spool_verdict(result);
+		if (tx->verdict == VERDICT_OK)
+			tx->verdict = VERDICT_TROUBLE;
+		return;
+	}
+	append(tx, tx->check.header, tx->check.header_len);
+	append(tx, "\r\n", 2);
+}
+
+static int
+on_header(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+	struct grant		*g = grant_of(arg, msg);
+	struct slice		 s;
+
+	ipc_reader(&r, msg);
+	s = ipc_get_bytes(&r);
+	if (!ipc_done(&r) || g == NULL || g->tx == NULL ||
+	    (g->tx->state != TX_DATA && g->tx->state != TX_HEADER))
+		return -1;
+	g->tx->state = TX_HEADER;
+	if (!g->revoked)
+		check_header(&g->tx->check, s.p, s.len);
+	else
+		g->tx->check.size += s.len;
+	credit(ch, msg->sid, g->tx, s.len, CREDIT_BATCH);
+	return 0;
+}
+
+static int
+on_body(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+	struct grant		*g = grant_of(arg, msg);
+	struct transaction	*tx;
+	struct slice		 s;
+
+	ipc_reader(&r, msg);
+	s = ipc_get_bytes(&r);
+	if (!ipc_done(&r) || g == NULL || (tx = g->tx) == NULL ||
+	    tx->state == TX_ENVELOPE)
+		return -1;
+	if (g->revoked)
+		tx->check.size += s.len;
+	else {
+		if (tx->state != TX_BODY)
+			begin_content(tx);
+		check_body(&tx->check, s.p, s.len);
+		append(tx, s.p, s.len);
+		drop_refused(tx);
+	}
+	tx->state = TX_BODY;
+	credit(ch, msg->sid, tx, s.len, CREDIT_BATCH);
+	return 0;
+}
+
+/* --- the end --- */
+
+static void
+accept_message(struct commit *c)
+{
+	struct message	*m = c->m;
+
+	index_insert(m);
+	if (schedule_add(m) == -1)
+		fatal("event=transaction error=\"out of memory\"");
+	stats_inc(STAT_QUEUE_ACCEPTED);
+	log_info("event=accepted q=%llx s=%llx-%llx user=%s from=%s nrcpts=%u "
+	    "size=%llu msgid=%s", (unsigned long long)m->id,
+	    (unsigned long long)c->epoch, (unsigned long long)c->sid,
+	    log_q(message_user(m)), log_q(message_sender(m)), m->nrcpts,
+	    (unsigned long long)m->size, log_q(message_msgid(m)));
+}
+
+static void
+on_commit(void *arg, enum spool_result result)
+{
+	struct commit	*c = arg;
+	struct peer	*p = peers_find(ROLE_FRONTEND, c->epoch);
+	struct grant	*g = grant_find(c->epoch, c->sid);
+	enum verdict	 v = spool_verdict(result);
+	char		 id[32];
+
+	ncommits--;
+	snprintf(id, sizeof(id), "%llx", (unsigned long long)c->m->id);
+	if (v == VERDICT_OK)
+		accept_message(c);
+	else {
+		log_err("event=not-stored q=%s s=%llx-%llx error=%s", id,
+		    (unsigned long long)c->epoch, (unsigned long long)c->sid,
+		    log_q(spool_result_name(result)));
+		message_free(c->m);
+	}
+	if (p != NULL)
+		answer_end(p->ch, c->sid, v, "", v == VERDICT_OK ? id : "");
+	if (g != NULL)
+		g->committing = false;
+	free(c);
+	if (v == VERDICT_OK)
+		schedule_run(time(NULL));
+}
+
+static int
+write_received(const struct transaction *tx, time_t now, char *buf,
+    size_t size)
+{
+	struct received	r = {
+		.hostname = child_conf()->hostname,
+		.id = spool_message_id(tx->content),
+		.esmtp = tx->esmtp,
+		.tls = tx->tls,
+		.cipher = SLICE_STR(tx->cipher),
+		.rcpt = SLICE("", 0),
+		.now = now
+	};
+
+	if (tx->nrcpts == 1)
+		r.rcpt = SLICE_STR(tx->rcpts[0].path);
+	return received_write(&r, buf, size);
+}
+
+static uint8_t *
+write_envelope(const struct grant *g, time_t now, struct envelope *e,
+    size_t *len)
+{
+	const struct transaction	*tx = g->tx;
+	struct slice			*rcpts;
+	uint8_t				*buf = NULL;
+	uint32_t			 i;
+
+	memset(e, 0, sizeof(*e));
+	e->flags = tx->eightbit || tx->check.eightbit ? ENVELOPE_8BITMIME : 0;
+	e->arrival = (uint64_t)now;
+	e->header_len = (uint32_t)tx->check.header_len;
+	e->user = SLICE_STR(g->user);
+	e->tenant = SLICE_STR(g->tenant);
+	e->auth = SLICE_STR(g->auth);
+	e->mech = SLICE_STR(g->mech);
+	e->relay = SLICE_STR(tx->relay);
+	e->sender = SLICE_STR(tx->sender);
+	e->msgid = SLICE_STR(tx->check.msgid);
+	if ((rcpts = reallocarray(NULL, tx->nrcpts, sizeof(*rcpts))) == NULL)
+		return NULL;
+	for (i = 0; i < tx->nrcpts; i++)
+		rcpts[i] = SLICE_STR(tx->rcpts[i].path);
+	buf = envelope_encode(e, rcpts, tx->nrcpts, len);
+	free(rcpts);
+	/* Decoded again: what is in memory is what recovery would find. */
+	if (buf != NULL && envelope_decode(buf, *len, e) == -1) {
+		free(buf);
+		buf = NULL;
+	}
+	return buf;
+}
+
+/* Hand the message to the spool. False when memory is out. */
+static bool
+commit(struct grant *g)
+{
+	struct transaction	*tx = g->tx;
+	struct envelope		 e;
+	struct commit		*c;
+	time_t			 now = time(NULL);
+	char			 prefix[RECEIVED_MAX];
+	size_t			 len;
+	uint8_t			*env;
+	int			 n;
+
+	if ((n = write_received(tx, now, prefix, sizeof(prefix))) == -1 ||
+	    (env = write_envelope(g, now, &e, &len)) == NULL)
+		return false;
+	if ((c = calloc(1, sizeof(*c))) == NULL ||
+	    (c->m = message_new(spool_message_id(tx->content), (uint64_t)n +
+	    spool_message_size(tx->content), &e)) == NULL) {
+		free(c);
+		free(env);
+		return false;
+	}
+	c->epoch = g->epoch;
+	c->sid = g->sid;
+	g->committing = true;
+	ncommits++;
+	spool_message_commit(tx->content, env, len, prefix, (size_t)n,
+	    on_commit, c);
+	tx->content = NULL;
+	free(env);
+	return true;
+}
+
+/* All octets are there: the verdict on them. */
+static enum verdict
+end_verdict(struct grant *g)
+{
+	struct transaction	*tx = g->tx;
+
+	if (g->revoked)
+		return VERDICT_NO_GRANT;
+	if (tx->state != TX_BODY)
+		begin_content(tx);
+	check_end(&tx->check);
+	return tx_verdict(tx);
+}
+
+static int
+on_end(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+	struct grant		*g = grant_of(arg, msg);
+	const char		*detail = "";
+	enum verdict		 v;
+	uint64_t		 size;
+
+	ipc_reader(&r, msg);
+	size = ipc_get_u64(&r);
+	if (!ipc_done(&r) || g == NULL || g->tx == NULL ||
+	    g->tx->state == TX_ENVELOPE || size != g->tx->check.size)
+		return -1;
+	credit(ch, msg->sid, g->tx, 0, 1);
+	v = end_verdict(g);
+	if (v == VERDICT_OK && !commit(g))
+		v = VERDICT_TROUBLE;
+	if (v != VERDICT_OK) {
+		if (v == g->tx->check.verdict && g->tx->check.reason != NULL)
+			detail = g->tx->check.reason;
+		log_refused(arg, msg->sid, g->user, "data", v, detail);
+		answer_end(ch, msg->sid, v, detail, "");
+	}
+	finish(g);
+	return 0;
+}
+
+static int
+on_reset(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct grant	*g = grant_of(arg, msg);
+
+	if (g == NULL || g->tx == NULL)
+		return 0;
+	credit(ch, msg->sid, g->tx, 0, 1);
+	finish(g);
+	return 0;
+}
+
+static int
+on_close(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct grant	*g = grant_of(arg, msg);
+
+	(void)ch;
+	if (g != NULL)
+		grant_end(g);
+	return 0;
+}
+
+const struct ipc_handler transaction_handlers[] = {
+	{ IPC_SMTP_MAIL, on_mail },
+	{ IPC_SMTP_RCPT, on_rcpt },
+	{ IPC_SMTP_DATA, on_data },
+	{ IPC_SMTP_HEADER, on_header },
+	{ IPC_SMTP_BODY, on_body },
+	{ IPC_SMTP_END, on_end },
+	{ IPC_SMTP_RESET, on_reset },
+	{ IPC_SMTP_CLOSE, on_close },
+	{ 0, NULL }
+};
