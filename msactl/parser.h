@@ -1,0 +1,39 @@
+#ifndef MSACTL_PARSER_H
+#define MSACTL_PARSER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum action {
+	ACTION_NONE = 0,
+	ACTION_STATUS,
+	ACTION_STATS,
+	ACTION_QUEUE_LIST,
+	ACTION_QUEUE_SHOW,
+	ACTION_QUEUE_FLUSH,
+	ACTION_QUEUE_REMOVE,
+	ACTION_RELOAD,
+	ACTION_LOGLEVEL,
+	ACTION_MONITOR
+};
+
+/* What the words of the command line ask for. */
+struct command {
+	enum action	 action;
+	bool		 all;		/* queue flush, queue remove */
+	char		 id[17];	/* queue id as msad prints it, or "" */
+	const char	*level;		/* log level, in full */
+};
+
+/*
+ * Read the words. Words may be cut short as long as one reading is left; "all"
+ * may not, as "a" is a queue id. Returns 0, or -1 with a sentence in error that
+ * says what could stand there; words from the command line are in it as they
+ * are.
+ */
+int	 command_parse(struct command *, int nwords, char *const *words,
+	    char *error, size_t size);
+/* The "cmd" of the request; NULL for monitor, which has none of its own. */
+const char *command_request(enum action);
+
+#endif

@@ -1,0 +1,417 @@
+/*
+ * Connections to the control socket: accepting, lines in, lines out.
+ *
+ * Runs in msad-control, driven by its loop. Callers are local and let in by
+ * the socket's mode and by peers.c, but what they write is not trusted: lines
+ * are bounded, one question at a time is answered, and the next is not read
+ * before. A caller that does not read makes nothing grow: pages of the queue
+ * are asked for when it has read the last one, and after a time it is dropped.
+ *
+ * An answer is any number of lines, each a JSON object, and a last one with
+ * "end": true, "status" (msactl's exit code) and, if it is not 0, "error".
+ */
+#include <sys/types.h>
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "common/child.h"
+#include "common/log.h"
+#include "common/stats.h"
+#include "msad/control/answer.h"
+#include "msad/control/client.h"
+
+#define IDLE_SECONDS	60	/* without a request */
+#define STUCK_SECONDS	30	/* without reading what we have for it */
+#define ACCEPT_PAUSE	1	/* seconds, when descriptors are out */
+#define ACCEPT_BATCH	16
+
+struct client_list	 clients = TAILQ_HEAD_INITIALIZER(clients);
+
+static unsigned int	 nclients;
+static int		 listen_fd = -1;
+static struct event	*listen_event;
+static struct event	*pause_event;
+
+static void	 client_input(struct client *);
+
+static void
+client_free(struct client *c)
+{
+	TAILQ_REMOVE(&clients, c, entry);
+	nclients--;
+	question_clear(&c->question);
+	event_free(c->timer);
+	bufferevent_free(c->bev);
+	free(c);
+}
+
+struct client *
+client_asking(uint64_t sid)
+{
+	struct client	*c;
+
+	TAILQ_FOREACH(c, &clients, entry)
+		if (c->asking && !c->dead && c->question.sid == sid)
+			return c;
+	return NULL;
+}
+
+bool
+client_drained(const struct client *c)
+{
+	return evbuffer_get_length(bufferevent_get_output(c->bev)) <=
+	    CLIENT_OUT_LOW;
+}
+
+void
+client_patience(struct client *c, unsigned int seconds)
+{
+	const struct timeval	 tv = { (time_t)seconds, 0 };
+
+	evtimer_add(c->timer, &tv);
+}
+
+/* Free it from the loop, where nobody holds on to it. */
+static void
+client_drop(struct client *c, const char *why)
+{
+	if (c->dead)
+		return;
+	log_notice("event=control-drop uid=%u reason=%s",
+	    (unsigned int)c->peer.uid, log_q(why));
+	c->dead = true;
+	bufferevent_disable(c->bev, EV_READ | EV_WRITE);
+	event_active(c->timer, EV_TIMEOUT, 0);
+}
+
+/* Close once all is written; read nothing more. */
+static void
+client_close(struct client *c)
+{
+	c->closing = true;
+	bufferevent_disable(c->bev, EV_READ);
+	bufferevent_setwatermark(c->bev, EV_WRITE, 0, 0);
+}
+
+void
+client_line(struct client *c, json_t *value)
+{
+	struct evbuffer	*out = bufferevent_get_output(c->bev);
+	char		*text = NULL;
+
+	if (c->dead) {
+		json_decref(value);
+		return;
+	}
+	if (value != NULL)
+		text = json_dumps(value, JSON_COMPACT);
+	json_decref(value);
+	if (text == NULL || evbuffer_add(out, text, strlen(text)) == -1 ||
+	    evbuffer_add(out, "\n", 1) == -1)
+		client_drop(c, "out of memory");
+	else if (evbuffer_get_length(out) > CLIENT_OUT_MAX)
+		client_drop(c, "it does not read");
+	free(text);
+}
+
+/* What changed something is worth a line of the log. */
+static void
+client_log(const struct client *c, int status, uint64_t matched)
+{
+	const struct request	*req = &c->question.req;
+	int			 level = LOG_INFO;
+
+	if (req->cmd == REQUEST_STATUS || req->cmd == REQUEST_STATS ||
+	    req->cmd == REQUEST_QUEUE_LIST || req->cmd == REQUEST_QUEUE_SHOW)
+		level = LOG_DEBUG;
+	log_msg(level, "event=control-request uid=%u command=%s id=%llx all=%d"
+	    " status=%d matched=%llu", (unsigned int)c->peer.uid,
+	    log_q(request_name(req->cmd)), (unsigned long long)req->id,
+	    req->all, status, (unsigned long long)matched);
+}
+
+void
+client_end(struct client *c, int status, const char *reason, json_t *extra)
+{
+	json_t	*end;
+
+	end = json_pack("{sbsi}", "end", 1, "status", status);
+	if (end != NULL && *reason != '\0')
+		json_object_set_new(end, "error",
+		    answer_text(SLICE_STR(reason)));
+	if (end != NULL && extra != NULL)
+		json_object_update(end, extra);
+	json_decref(extra);
+	client_line(c, end);
+	if (!c->asking)
+		return;
+	client_log(c, status, c->question.matched);
+	question_clear(&c->question);
+	c->asking = false;
+	if (c->dead)
+		return;
+	evtimer_del(c->timer);
+	if (c->closing)
+		return;
+	/* What it sent meanwhile, from the loop: we may be deep in its calls. */
+	bufferevent_enable(c->bev, EV_READ);
+	bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS |
+	    BEV_TRIG_DEFER_CALLBACKS);
+}
+
+/* --- requests --- */
+
+static void
+client_request(struct client *c, const char *line, size_t len)
+{
+	const char	*reason;
+
+	stats_inc(STAT_CONTROL_REQUESTS);
+	if (!c->allowed) {
+		stats_inc(STAT_CONTROL_DENIED);
+		log_notice("event=control-denied uid=%u",
+		    (unsigned int)c->peer.uid);
+		client_end(c, 4, "root alone may use this socket: the "
+		    "configuration names no group", NULL);
+		client_close(c);
+		return;
+	}
+	if (request_parse(&c->question.req, line, len, &reason) == -1) {
+		client_end(c, 1, reason, NULL);
+		client_close(c);
+		return;
+	}
+	c->asking = true;
+	bufferevent_disable(c->bev, EV_READ);
+	question_begin(c);
+}
+
+static void
+client_input(struct client *c)
+{
+	struct evbuffer	*in = bufferevent_get_input(c->bev);
+	size_t		 len;
+	char		*line;
+
+	while (!c->asking && !c->closing && !c->dead && client_drained(c)) {
+		line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF);
+		if (line != NULL) {
+			client_request(c, line, len);
+			free(line);
+			continue;
+		}
+		if (evbuffer_get_length(in) > REQUEST_MAX) {
+			client_end(c, 1, "the request is too long", NULL);
+			client_close(c);
+		}
+		return;
+	}
+}
+
+static void
+on_read(struct bufferevent *bev, void *arg)
+{
+	(void)bev;
+	client_input(arg);
+}
+
+/* The output is down to its low mark. */
+static void
+on_write(struct bufferevent *bev, void *arg)
+{
+	struct client	*c = arg;
+
+	if (c->dead)
+		return;
+	if (c->closing && !c->asking) {
+		if (evbuffer_get_length(bufferevent_get_output(bev)) == 0)
+			client_free(c);
+		return;
+	}
+	if (c->asking)
+		question_resume(c);
+	else
+		client_input(c);
+}
+
+/* The connection is over, for one side at least, or a time is. */
+static void
+on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct client	*c = arg;
+	bool		 owed;
+
+	if (c->dead)
+		return;
+	/* Deferred callbacks may tell of both directions in one call. */
+	if (what & BEV_EVENT_ERROR || what & BEV_EVENT_WRITING) {
+		if (what & BEV_EVENT_TIMEOUT)
+			log_notice("event=control-drop uid=%u reason=%s",
+			    (unsigned int)c->peer.uid,
+			    log_q("it does not read"));
+		client_free(c);
+		return;
+	}
+	owed = c->asking ||
+	    evbuffer_get_length(bufferevent_get_output(bev)) > 0;
+	if (what & BEV_EVENT_TIMEOUT && owed) {
+		/* It reads what it asked for: not idle. */
+		if (!c->asking)
+			bufferevent_enable(bev, EV_READ);
+		return;
+	}
+	if (what & BEV_EVENT_EOF && owed) {
+		/* It shut down its side and may still read. */
+		client_close(c);
+		return;
+	}
+	client_free(c);
+}
+
+static void
+on_timer(int fd, short what, void *arg)
+{
+	struct client	*c = arg;
+
+	(void)fd;
+	(void)what;
+	if (c->dead)
+		client_free(c);
+	else if (c->asking)
+		question_timeout(c);
+}
+
+/* --- accepting --- */
+
+/* Tell a caller that has no place here yet why; nothing waits for it. */
+static void
+refuse(int fd, const char *reason)
+{
+	char	 line[256];
+	int	 n;
+
+	n = snprintf(line, sizeof(line),
+	    "{\"end\":true,\"status\":1,\"error\":\"%s\"}\n", reason);
+	if (send(fd, line, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) == -1)
+		log_debug("event=control-refuse error=%s",
+		    log_q(strerror(errno)));
+	close(fd);
+}
+
+static int
+client_init(struct client *c, int fd)
+{
+	const struct timeval	 idle = { IDLE_SECONDS, 0 };
+	const struct timeval	 stuck = { STUCK_SECONDS, 0 };
+
+	if ((c->timer = evtimer_new(child_base(), on_timer, c)) == NULL)
+		return -1;
+	c->bev = bufferevent_socket_new(child_base(), fd,
+	    BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+	if (c->bev == NULL) {
+		event_free(c->timer);
+		return -1;
+	}
+	bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
+	bufferevent_setwatermark(c->bev, EV_READ, 0, REQUEST_MAX + 1);
+	bufferevent_setwatermark(c->bev, EV_WRITE, CLIENT_OUT_LOW, 0);
+	bufferevent_set_timeouts(c->bev, &idle, &stuck);
+	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+	return 0;
+}
+
+static void
+client_new(int fd)
+{
+	struct client	*c;
+
+	if (nclients == CLIENTS_MAX) {
+		refuse(fd, "too many connections to the control socket");
+		return;
+	}
+	if ((c = calloc(1, sizeof(*c))) == NULL ||
+	    peer_get(&c->peer, fd) == -1 || client_init(c, fd) == -1) {
+		free(c);
+		refuse(fd, "local trouble, try again");
+		return;
+	}
+	c->allowed = peer_allowed(&c->peer, child_conf());
+	c->question.role = ROLE_MAX;
+	TAILQ_INSERT_TAIL(&clients, c, entry);
+	nclients++;
+}
+
+static void
+on_pause(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	if (listen_event != NULL)
+		event_add(listen_event, NULL);
+}
+
+static void
+accept_pause(void)
+{
+	const struct timeval	 tv = { ACCEPT_PAUSE, 0 };
+
+	log_warn("event=control-accept error=%s", log_q(strerror(errno)));
+	event_del(listen_event);
+	if (pause_event == NULL)
+		pause_event = evtimer_new(child_base(), on_pause, NULL);
+	if (pause_event != NULL)
+		evtimer_add(pause_event, &tv);
+}
+
+static void
+on_accept(int lfd, short what, void *arg)
+{
+	unsigned int	 i;
+	int		 fd;
+
+	(void)what;
+	(void)arg;
+	for (i = 0; i < ACCEPT_BATCH; i++) {
+		fd = accept4(lfd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd != -1) {
+			client_new(fd);
+			continue;
+		}
+		if (errno == EINTR || errno == ECONNABORTED)
+			continue;
+		if (errno != EAGAIN && errno != EWOULDBLOCK)
+			accept_pause();
+		return;
+	}
+}
+
+void
+clients_unlisten(void)
+{
+	if (listen_event != NULL)
+		event_free(listen_event);
+	listen_event = NULL;
+	if (listen_fd != -1)
+		close(listen_fd);
+	listen_fd = -1;
+}
+
+void
+clients_listen(int fd)
+{
+	clients_unlisten();
+	listen_fd = fd;
+	evutil_make_socket_nonblocking(fd);
+	listen_event = event_new(child_base(), fd, EV_READ | EV_PERSIST,
+	    on_accept, NULL);
+	if (listen_event == NULL || event_add(listen_event, NULL) == -1)
+		fatal("event=start error=\"control socket\"");
+}

@@ -1,0 +1,521 @@
+/*
+ * What a request needs to be answered: questions to the queue and to msad, and
+ * the pages of counters.
+ *
+ * Runs in msad-control, called by client.c with a parsed request, and by the
+ * channels with what the other processes answer. An answer whose client is
+ * gone meanwhile is read and forgotten. The queue's content is listed a page
+ * at a time: the next page is asked for when the client has read the last, so
+ * that a listing of any length takes a bounded amount of memory here.
+ */
+#include <sys/types.h>
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/child.h"
+#include "common/log.h"
+#include "common/stats.h"
+#include "common/version.h"
+#include "msad/control/answer.h"
+#include "msad/control/client.h"
+#include "msad/control/question.h"
+#include "msad/control/stats.h"
+
+/* Messages of a page of the queue's list. */
+#define LIST_PAGE	100
+/* More processes than this msad never has. */
+#define PROCESSES_MAX	1024
+
+#define PATIENCE	30	/* seconds for an answer */
+#define PATIENCE_RELOAD	60
+
+/* Of CTL_QUEUE_RCPT. */
+enum rcpt_state { RCPT_WAITING, RCPT_INFLIGHT, RCPT_DONE, RCPT_FAILED };
+
+static const char *const rcpt_states[] = {
+	[RCPT_WAITING] = "waiting",
+	[RCPT_INFLIGHT] = "inflight",
+	[RCPT_DONE] = "done",
+	[RCPT_FAILED] = "failed"
+};
+#define RCPT_STATES	(sizeof(rcpt_states) / sizeof(rcpt_states[0]))
+
+static struct ipc	*queue;
+static uint64_t		 last_sid;
+
+void
+question_clear(struct question *q)
+{
+	json_decref(q->processes);
+	json_decref(q->message);
+	memset(q, 0, sizeof(*q));
+	q->role = ROLE_MAX;
+}
+
+/* --- show stats --- */
+
+static void
+stats_begin(struct client *c)
+{
+	uint64_t	 sums[STAT_MAX];
+	unsigned int	 i;
+	json_t		*o = json_object();
+
+	pages_sum(sums);
+	for (i = 0; o != NULL && i < STAT_MAX; i++)
+		json_object_set_new(o, stats_name((enum counter)i),
+		    answer_number(sums[i]));
+	client_line(c, o);
+	client_end(c, 0, "", NULL);
+}
+
+/* --- msad --- */
+
+static void
+parent_begin(struct client *c)
+{
+	struct ipc	*ch = child_parent();
+
+	c->question.role = ROLE_PARENT;
+	client_patience(c, PATIENCE);
+	switch (c->question.req.cmd) {
+	case REQUEST_RELOAD:
+		client_patience(c, PATIENCE_RELOAD);
+		ipc_send_empty(ch, IPC_CTL_RELOAD, c->question.sid);
+		break;
+	case REQUEST_LOGLEVEL:
+		ipc_start(ch, IPC_CTL_LOGLEVEL, c->question.sid);
+		ipc_put_u8(ch, (uint8_t)c->question.req.level);
+		ipc_send(ch);
+		break;
+	default:
+		c->question.processes = json_array();
+		ipc_send_empty(ch, IPC_CTL_STATUS, c->question.sid);
+		break;
+	}
+}
+
+/* The client that waits for this answer of msad, or NULL. */
+static struct client *
+parent_client(const struct ipc_msg *msg)
+{
+	struct client	*c = client_asking(msg->sid);
+
+	return c != NULL && c->question.role == ROLE_PARENT ? c : NULL;
+}
+
+int
+question_process(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct client		*c = parent_client(msg);
+	struct ipc_reader	 r;
+	struct slice		 name;
+	uint32_t		 index, pid, uid, restarts;
+	uint64_t		 started;
+
+	(void)ch;
+	(void)arg;
+	ipc_reader(&r, msg);
+	name = ipc_get_str(&r);
+	index = ipc_get_u32(&r);
+	pid = ipc_get_u32(&r);
+	uid = ipc_get_u32(&r);
+	started = ipc_get_u64(&r);
+	restarts = ipc_get_u32(&r);
+	if (!ipc_done(&r))
+		return -1;
+	if (c == NULL || c->question.processes == NULL ||
+	    json_array_size(c->question.processes) >= PROCESSES_MAX)
+		return 0;
+	json_array_append_new(c->question.processes, json_pack(
+	    "{sosIsIsIsosI}", "name", answer_text(name),
+	    "index", (json_int_t)index, "pid", (json_int_t)pid,
+	    "uid", (json_int_t)uid, "started", answer_number(started),
+	    "restarts", (json_int_t)restarts));
+	return 0;
+}
+
+/* Is a process of that name there? */
+static bool
+runs(const json_t *processes, const char *name)
+{
+	const json_t	*value;
+	const char	*s;
+	size_t		 i;
+
+	json_array_foreach(processes, i, value) {
+		s = json_string_value(json_object_get(value, "name"));
+		if (s != NULL && strcmp(s, name) == 0 &&
+		    json_integer_value(json_object_get(value, "pid")) > 0)
+			return true;
+	}
+	return false;
+}
+
+/* What a message passes on its way in is there. */
+static bool
+accepting(const json_t *processes)
+{
+	return queue != NULL && runs(processes, "frontend") &&
+	    runs(processes, "auth") && runs(processes, "keys") &&
+	    runs(processes, "queue");
+}
+
+static void
+status_end(struct client *c)
+{
+	struct question	*q = &c->question;
+
+	client_line(c, json_pack("{sssbsO}", "version", MSAD_VERSION,
+	    "accepting", (int)accepting(q->processes),
+	    "processes", q->processes));
+	client_end(c, 0, "", NULL);
+}
+
+int
+question_parent_end(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct client		*c = parent_client(msg);
+	struct ipc_reader	 r;
+	struct slice		 text;
+	json_t			*extra = NULL;
+	char			 reason[2048];
+	uint8_t			 ok;
+
+	(void)ch;
+	(void)arg;
+	ipc_reader(&r, msg);
+	ok = ipc_get_u8(&r);
+	text = ipc_get_str(&r);
+	if (!ipc_done(&r) || text.len >= sizeof(reason))
+		return -1;
+	if (c == NULL)
+		return 0;
+	if (!ok) {
+		memcpy(reason, text.p, text.len);
+		reason[text.len] = '\0';
+		client_end(c, 1, reason[0] != '\0' ? reason : "msad refused",
+		    NULL);
+	} else if (c->question.req.cmd == REQUEST_STATUS)
+		status_end(c);
+	else {
+		if (text.len > 0)
+			extra = json_pack("{so}", "text", answer_text(text));
+		client_end(c, 0, "", extra);
+	}
+	return 0;
+}
+
+/* --- the queue: questions --- */
+
+static const unsigned int	 queue_types[REQUEST_CMDS] = {
+	[REQUEST_QUEUE_LIST] = IPC_CTL_QUEUE_LIST,
+	[REQUEST_QUEUE_SHOW] = IPC_CTL_QUEUE_SHOW,
+	[REQUEST_QUEUE_FLUSH] = IPC_CTL_QUEUE_FLUSH,
+	[REQUEST_QUEUE_REMOVE] = IPC_CTL_QUEUE_REMOVE
+};
+
+static void
+queue_ask(struct client *c)
+{
+	const struct request	*req = &c->question.req;
+
+	ipc_start(queue, queue_types[req->cmd], c->question.sid);
+	peer_put(&c->peer, queue);
+	if (req->cmd == REQUEST_QUEUE_LIST) {
+		ipc_put_u64(queue, c->question.after);
+		ipc_put_u16(queue, LIST_PAGE);
+	} else {
+		if (req->cmd != REQUEST_QUEUE_SHOW)
+			ipc_put_u8(queue, req->all);
+		ipc_put_u64(queue, req->id);
+	}
+	ipc_send(queue);
+	client_patience(c, PATIENCE);
+}
+
+static void
+queue_begin(struct client *c)
+{
+	if (queue == NULL) {
+		client_end(c, 1, "the queue cannot be reached now", NULL);
+		return;
+	}
+	c->question.role = ROLE_QUEUE;
+	queue_ask(c);
+}
+
+void
+question_resume(struct client *c)
+{
+	if (!c->question.paused || !client_drained(c))
+		return;
+	c->question.paused = false;
+	queue_begin(c);
+}
+
+/* --- the queue: answers --- */
+
+/* The client that waits for this answer of the queue, or NULL. */
+static struct client *
+queue_client(const struct ipc_msg *msg)
+{
+	struct client	*c = client_asking(msg->sid);
+
+	return c != NULL && c->question.role == ROLE_QUEUE ? c : NULL;
+}
+
+static bool
+is_state(const json_t *rcpt, enum rcpt_state state)
+{
+	const char	*s = json_string_value(json_object_get(rcpt, "state"));
+
+	return s != NULL && strcmp(s, rcpt_states[state]) == 0;
+}
+
+static json_int_t
+member(const json_t *o, const char *name)
+{
+	return json_integer_value(json_object_get(o, name));
+}
+
+/* The recipient that speaks for the message: in flight, else due first. */
+static json_t *
+foremost(const json_t *rcpts)
+{
+	json_t	*best = NULL, *r;
+	size_t	 i;
+
+	json_array_foreach(rcpts, i, r) {
+		if (is_state(r, RCPT_INFLIGHT))
+			return r;
+		if (is_state(r, RCPT_WAITING) && (best == NULL ||
+		    !is_state(best, RCPT_WAITING) ||
+		    member(r, "next") < member(best, "next")))
+			best = r;
+		else if (best == NULL)
+			best = r;
+	}
+	return best;
+}
+
+/* A message and its recipients are complete: one line of the answer. */
+static void
+message_end(struct client *c)
+{
+	static const char *const names[] = { "state", "tries", "next", "last" };
+	json_t		*message = c->question.message, *r;
+	size_t		 i;
+
+	if (message == NULL)
+		return;
+	c->question.message = NULL;
+	r = foremost(json_object_get(message, "rcpts"));
+	for (i = 0; r != NULL && i < sizeof(names) / sizeof(names[0]); i++)
+		json_object_set(message, names[i], json_object_get(r,
+		    names[i]));
+	client_line(c, message);
+}
+
+static json_t *
+message_read(struct ipc_reader *r)
+{
+	struct slice	 user, tenant, from;
+	uint64_t	 id, when, size;
+
+	id = ipc_get_u64(r);
+	when = ipc_get_u64(r);
+	size = ipc_get_u64(r);
+	user = ipc_get_str(r);
+	tenant = ipc_get_str(r);
+	from = ipc_get_str(r);
+	ipc_get_u32(r);		/* how many: they follow */
+	if (!ipc_done(r))
+		return NULL;
+	return json_pack("{sososososososo}", "id", answer_id(id),
+	    "time", answer_number(when), "size", answer_number(size),
+	    "user", answer_text(user), "tenant", answer_text(tenant),
+	    "from", answer_text(from), "rcpts", json_array());
+}
+
+static int
+on_message(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct client		*c = queue_client(msg);
+	struct ipc_reader	 r;
+	json_t			*message;
+
+	(void)ch;
+	(void)arg;
+	ipc_reader(&r, msg);
+	message = message_read(&r);
+	if (!ipc_done(&r)) {
+		json_decref(message);
+		return -1;
+	}
+	if (c == NULL) {
+		json_decref(message);
+		return 0;
+	}
+	message_end(c);
+	c->question.message = message;
+	return 0;
+}
+
+static json_t *
+rcpt_read(struct ipc_reader *r)
+{
+	struct slice	 to, last, relay;
+	uint32_t	 tries;
+	uint64_t	 next;
+	uint8_t		 state;
+
+	to = ipc_get_str(r);
+	state = ipc_get_u8(r);
+	tries = ipc_get_u32(r);
+	next = ipc_get_u64(r);
+	last = ipc_get_str(r);
+	relay = ipc_get_str(r);
+	if (state >= RCPT_STATES)
+		r->bad = 1;
+	if (!ipc_done(r))
+		return NULL;
+	return json_pack("{sosssIsososo}", "to", answer_text(to),
+	    "state", rcpt_states[state], "tries", (json_int_t)tries,
+	    "next", answer_number(next), "last", answer_text(last),
+	    "relay", answer_text(relay));
+}
+
+static int
+on_rcpt(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct client		*c = queue_client(msg);
+	struct ipc_reader	 r;
+	json_t			*rcpt;
+
+	(void)ch;
+	(void)arg;
+	ipc_reader(&r, msg);
+	rcpt = rcpt_read(&r);
+	if (!ipc_done(&r)) {
+		json_decref(rcpt);
+		return -1;
+	}
+	if (c == NULL || c->question.message == NULL) {
+		json_decref(rcpt);
+		return 0;
+	}
+	json_array_append_new(json_object_get(c->question.message, "rcpts"),
+	    rcpt);
+	return 0;
+}
+
+/* A page is over, and others follow. */
+static void
+list_next(struct client *c, uint64_t after)
+{
+	c->question.after = after;
+	c->question.paused = true;
+	evtimer_del(c->timer);
+	question_resume(c);
+}
+
+static void
+queue_end(struct client *c, int status, uint64_t after, const char *reason)
+{
+	enum request_cmd	 cmd = c->question.req.cmd;
+	json_t			*extra = NULL;
+
+	message_end(c);
+	if (cmd == REQUEST_QUEUE_LIST) {
+		if (status == 0 && after != 0) {
+			list_next(c, after);
+			return;
+		}
+		if (status == 5)
+			status = 0;	/* an empty queue is no failure */
+	}
+	if (status == 0)
+		reason = "";
+	else if (*reason == '\0')
+		reason = status == 5 ? "no message matches" :
+		    "the queue refused";
+	if (cmd == REQUEST_QUEUE_FLUSH || cmd == REQUEST_QUEUE_REMOVE)
+		extra = json_pack("{so}", "matched",
+		    answer_number(c->question.matched));
+	client_end(c, status, reason, extra);
+}
+
+static int
+on_end(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct client		*c = queue_client(msg);
+	struct ipc_reader	 r;
+	uint32_t		 matched;
+	uint64_t		 after;
+	uint8_t			 status;
+	char			 reason[1024];
+
+	(void)ch;
+	(void)arg;
+	ipc_reader(&r, msg);
+	status = ipc_get_u8(&r);
+	matched = ipc_get_u32(&r);
+	after = ipc_get_u64(&r);
+	ipc_copy_str(&r, reason, sizeof(reason));
+	if (!ipc_done(&r))
+		return -1;
+	if (c == NULL)
+		return 0;
+	c->question.matched += matched;
+	queue_end(c, status, after, reason);
+	return 0;
+}
+
+const struct ipc_handler	 question_queue_handlers[] = {
+	{ IPC_CTL_QUEUE_MESSAGE, on_message },
+	{ IPC_CTL_QUEUE_RCPT, on_rcpt },
+	{ IPC_CTL_QUEUE_END, on_end },
+	{ 0, NULL }
+};
+
+/* --- all --- */
+
+void
+question_set_queue(struct ipc *ch)
+{
+	struct client	*c;
+
+	queue = ch;
+	TAILQ_FOREACH(c, &clients, entry)
+		if (c->asking && c->question.role == ROLE_QUEUE)
+			client_end(c, 1, "the queue went away", NULL);
+}
+
+void
+question_timeout(struct client *c)
+{
+	client_end(c, 1, c->question.role == ROLE_QUEUE ?
+	    "the queue did not answer in time" :
+	    "msad did not answer in time", NULL);
+}
+
+static void (*const beginnings[REQUEST_CMDS])(struct client *) = {
+	[REQUEST_STATUS] = parent_begin,
+	[REQUEST_STATS] = stats_begin,
+	[REQUEST_QUEUE_LIST] = queue_begin,
+	[REQUEST_QUEUE_SHOW] = queue_begin,
+	[REQUEST_QUEUE_FLUSH] = queue_begin,
+	[REQUEST_QUEUE_REMOVE] = queue_begin,
+	[REQUEST_RELOAD] = parent_begin,
+	[REQUEST_LOGLEVEL] = parent_begin
+};
+
+void
+question_begin(struct client *c)
+{
+	c->question.sid = ++last_sid;
+	beginnings[c->question.req.cmd](c);
+}

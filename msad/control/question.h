@@ -1,0 +1,47 @@
+#ifndef CONTROL_QUESTION_H
+#define CONTROL_QUESTION_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/ipc.h"
+#include "msad/control/request.h"
+
+struct client;
+
+/*
+ * A request under way: which process owes the answer, and what came so far.
+ * Owned by its client.
+ */
+struct question {
+	struct request	 req;
+	uint64_t	 sid;		/* request id of the message sent */
+	enum ipc_role	 role;		/* who answers; ROLE_MAX: nobody */
+	json_t		*processes;	/* array of show status */
+	json_t		*message;	/* of the queue, recipients coming */
+	uint64_t	 after;		/* queue list: where to go on */
+	bool		 paused;	/* the client has to read first */
+	uint64_t	 matched;	/* messages, of all pages */
+};
+
+/*
+ * Begin to answer the client's request (client->question.req). The answer may
+ * have ended when this returns.
+ */
+void	 question_begin(struct client *);
+/* The client has read: go on with a paused question. */
+void	 question_resume(struct client *);
+/* It took too long. */
+void	 question_timeout(struct client *);
+/* Forget what it holds. */
+void	 question_clear(struct question *);
+
+/* The channel to the queue (NULL: there is none). */
+void	 question_set_queue(struct ipc *);
+/* Handlers for the queue's answers and for msad's. */
+extern const struct ipc_handler	 question_queue_handlers[];
+int	 question_process(struct ipc *, struct ipc_msg *, void *);
+int	 question_parent_end(struct ipc *, struct ipc_msg *, void *);
+
+#endif
