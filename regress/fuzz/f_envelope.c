@@ -1,0 +1,55 @@
+/* links: msad/queue/envelope.c msad/queue/index.c */
+/*
+ * The queue's blobs as a damaged disk might give them back.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "msad/queue/index.h"
+
+int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+
+static void
+check_message(const uint8_t *data, size_t size)
+{
+	struct envelope	 e, again;
+	struct message	*m;
+	struct slice	*rcpts;
+	size_t		 len;
+	uint8_t		*p;
+	uint32_t	 i;
+
+	if (envelope_decode(data, size, &e) == -1)
+		return;
+	if ((m = message_new(1, 1, &e)) == NULL)
+		abort();
+	again = e;
+	if ((rcpts = calloc(e.nrcpts, sizeof(*rcpts))) == NULL)
+		abort();
+	for (i = 0; i < e.nrcpts; i++)
+		if (!envelope_rcpt(&again, &rcpts[i]) ||
+		    !slice_is(rcpts[i], message_rcpt(m, i)))
+			abort();
+	/* What was read is written the same. */
+	if ((p = envelope_encode(&e, rcpts, e.nrcpts, &len)) == NULL ||
+	    len != size || memcmp(p, data, size) != 0)
+		abort();
+	free(p);
+	free(rcpts);
+	message_free(m);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct rcpt_record	s;
+	uint8_t			buf[RCPT_RECORD_MAX];
+
+	check_message(data, size);
+	if (rcpt_record_decode(data, size, &s) == 0 &&
+	    (rcpt_record_encode(&s, buf) != size ||
+	    memcmp(buf, data, size) != 0))
+		abort();
+	return 0;
+}

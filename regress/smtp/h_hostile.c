@@ -1,0 +1,621 @@
+/*
+ * A front-end that an attacker has taken over. hostile.t puts it in the place
+ * of msad-frontend, so that it gets the real channels to the real auth, keys
+ * and queue, and tries one attack, named by the first label of the hostname.
+ * It logs "hostile attack=NAME outcome=..." and ends; the test looks at that
+ * line and at what the attacked process logged.
+ *
+ * The table "credentials" of the configuration holds "user" and "password" of
+ * an account that may really log in, for what only a logged-in session can
+ * try.
+ */
+#include <sys/types.h>
+#include <sys/socket.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/child.h"
+#include "common/conf.h"
+#include "common/log.h"
+#include "common/verdict.h"
+
+#define WAIT_MS	10000
+
+static struct ipc	*auth, *keys, *queue;
+static int		 gone;		/* a channel was closed by the other side */
+static int		 verdict;	/* of the last answer */
+static char		 queue_id[64];
+static int		 signed_ok;
+static char		 attack[64];
+
+static void
+outcome(const char *what)
+{
+	log_notice("hostile attack=%s outcome=%s", attack, what);
+}
+
+static int
+on_verdict(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+
+	(void)ch;
+	(void)arg;
+	ipc_reader(&r, msg);
+	verdict = ipc_get_u8(&r);
+	return 0;
+}
+
+static int
+on_queued(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+
+	(void)ch;
+	(void)arg;
+	ipc_reader(&r, msg);
+	verdict = ipc_get_u8(&r);
+	ipc_get_str(&r);
+	ipc_copy_str(&r, queue_id, sizeof(queue_id));
+	return 0;
+}
+
+static int
+on_ignored(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	(void)ch;
+	(void)msg;
+	(void)arg;
+	return 0;
+}
+
+static int
+on_signed(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+
+	(void)ch;
+	(void)arg;
+	ipc_reader(&r, msg);
+	signed_ok = ipc_get_u8(&r);
+	return 0;
+}
+
+static void
+on_closed(struct ipc *ch, enum ipc_end end, void *arg)
+{
+	(void)end;
+	(void)arg;
+	gone = 1;
+	ipc_free(ch);
+}
+
+static const struct ipc_handler handlers[] = {
+	{ IPC_SMTP_VERDICT, on_verdict },
+	{ IPC_SMTP_QUEUED, on_queued },
+	{ IPC_SMTP_CREDIT, on_ignored },
+	{ IPC_AUTH_RESULT, on_verdict },
+	{ IPC_AUTH_CHALLENGE, on_ignored },
+	{ IPC_KEY_SIGNED, on_signed },
+	{ 0, NULL }
+};
+
+static int
+hostile_channel(enum ipc_role peer, uint32_t index, uint64_t epoch,
+    struct slice name, int fd)
+{
+	struct ipc	*ch;
+
+	(void)index;
+	(void)epoch;
+	(void)name;
+	ch = ipc_new(fd, ROLE_FRONTEND, peer, handlers, on_closed, NULL);
+	if (peer == ROLE_AUTH)
+		auth = ch;
+	else if (peer == ROLE_KEYS)
+		keys = ch;
+	else
+		queue = ch;
+	return 0;
+}
+
+/* --- the steps that attacks are made of; all return the verdict --- */
+
+static int
+answer(struct ipc *ch, unsigned int type)
+{
+	int	 r = ipc_wait(ch, type, WAIT_MS);
+
+	if (r == 1)
+		return verdict;
+	gone = r == -1;
+	return -1;
+}
+
+static void
+open_session(uint64_t sid)
+{
+	ipc_start(auth, IPC_SESSION_OPEN, sid);
+	ipc_put_u16(auth, 0);
+	ipc_put_str(auth, "192.0.2.9");
+	ipc_put_u16(auth, 4711);
+	ipc_put_str(auth, "127.0.0.1");
+	ipc_put_u16(auth, 465);
+	ipc_send(auth);
+}
+
+static void
+start_plain(uint64_t sid)
+{
+	struct conf_table	*t = conf_table_find(child_conf(), "credentials");
+	struct conf_row		*row;
+	const char		*user = "", *password = "";
+	char			 plain[256];
+	int			 n;
+
+	TAILQ_FOREACH(row, &t->rows, entry) {
+		if (strcmp(row->key, "user") == 0)
+			user = row->value;
+		else
+			password = row->value;
+	}
+	n = snprintf(plain, sizeof(plain), "%c%s%c%s", 0, user, 0, password);
+	ipc_start(auth, IPC_AUTH_START, sid);
+	ipc_put_u8(auth, 1);
+	ipc_put_str(auth, "PLAIN");
+	ipc_put_u8(auth, 1);
+	ipc_put_bytes(auth, plain, (size_t)n);
+	ipc_send(auth);
+}
+
+static int
+log_in(uint64_t sid)
+{
+	open_session(sid);
+	start_plain(sid);
+	if (answer(auth, IPC_AUTH_RESULT) == VERDICT_OK)
+		return 0;
+	outcome("no-login");
+	return -1;
+}
+
+static int
+mail(uint64_t sid, const char *from)
+{
+	ipc_start(queue, IPC_SMTP_MAIL, sid);
+	ipc_put_str(queue, from);
+	ipc_put_u64(queue, 0);
+	ipc_put_u8(queue, 0);
+	ipc_send(queue);
+	return answer(queue, IPC_SMTP_VERDICT);
+}
+
+static int
+rcpt(uint64_t sid, const char *to)
+{
+	ipc_start(queue, IPC_SMTP_RCPT, sid);
+	ipc_put_str(queue, to);
+	ipc_send(queue);
+	return answer(queue, IPC_SMTP_VERDICT);
+}
+
+static void
+data(uint64_t sid, const char *ehlo)
+{
+	ipc_start(queue, IPC_SMTP_DATA, sid);
+	ipc_put_str(queue, ehlo);
+	ipc_put_u8(queue, 3);
+	ipc_put_str(queue, "TLSv1.3");
+	ipc_put_str(queue, "TLS_AES_256_GCM_SHA384");
+	ipc_put_u8(queue, 0);
+	ipc_send(queue);
+}
+
+static size_t
+piece(unsigned int type, uint64_t sid, const char *p, size_t n)
+{
+	ipc_start(queue, type, sid);
+	ipc_put_bytes(queue, p, n);
+	ipc_send(queue);
+	return n;
+}
+
+static int
+end(uint64_t sid, uint64_t size)
+{
+	ipc_start(queue, IPC_SMTP_END, sid);
+	ipc_put_u64(queue, size);
+	ipc_send(queue);
+	return answer(queue, IPC_SMTP_QUEUED);
+}
+
+static const char *
+own_address(char *buf, size_t size)
+{
+	struct conf_table	*t = conf_table_find(child_conf(), "credentials");
+	struct conf_row		*row;
+
+	TAILQ_FOREACH(row, &t->rows, entry)
+		if (strcmp(row->key, "user") == 0)
+			snprintf(buf, size, "%s@example.org", row->value);
+	return buf;
+}
+
+/* Log in, MAIL, RCPT and DATA as an honest front-end would. */
+static int
+begin_message(uint64_t sid, const char *ehlo)
+{
+	char	 own[300];
+
+	if (log_in(sid) == -1)
+		return -1;
+	if (mail(sid, own_address(own, sizeof(own))) != VERDICT_OK ||
+	    rcpt(sid, "bob@example.net") != VERDICT_OK) {
+		outcome("no-transaction");
+		return -1;
+	}
+	data(sid, ehlo);
+	return 0;
+}
+
+static void
+tell(int v)
+{
+	static const struct {
+		int		 v;
+		const char	*name;
+	} names[] = {
+		{ VERDICT_OK, "accepted" },
+		{ VERDICT_NO_GRANT, "no-grant" },
+		{ VERDICT_SENDER_DENIED, "sender-denied" },
+		{ VERDICT_MALFORMED, "malformed" },
+		{ VERDICT_SEQUENCE, "sequence" },
+		{ VERDICT_BAD_SENDER, "bad-sender" },
+		{ VERDICT_BAD_RCPT, "bad-rcpt" },
+		{ VERDICT_TOO_BIG, "too-big" },
+	};
+	char	 buf[32];
+	size_t	 i;
+
+	if (gone) {
+		outcome("closed");
+		return;
+	}
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (names[i].v == v) {
+			outcome(names[i].name);
+			return;
+		}
+	snprintf(buf, sizeof(buf), "verdict-%d", v);
+	outcome(buf);
+}
+
+/* --- the attacks --- */
+
+#define HEADER	"From: x@example.org\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\n" \
+		"Message-ID: <1@example.org>\r\n"
+
+static void
+send_message(const char *header, size_t hlen, const char *body, size_t blen)
+{
+	char	 own[300], from[400];
+	size_t	 n;
+	int	 len;
+
+	if (begin_message(1, "client.example.org") == -1)
+		return;
+	len = snprintf(from, sizeof(from), "From: <%s>\r\n",
+	    own_address(own, sizeof(own)));
+	n = header == NULL ? piece(IPC_SMTP_HEADER, 1, from, (size_t)len) :
+	    piece(IPC_SMTP_HEADER, 1, header, hlen);
+	n += piece(IPC_SMTP_BODY, 1, body, blen);
+	tell(end(1, n));
+}
+
+static void
+a_mail_without_login(void)
+{
+	char	 own[300];
+
+	open_session(1);
+	tell(mail(1, own_address(own, sizeof(own))));
+}
+
+static void
+a_every_session_id(void)
+{
+	uint64_t	 sid;
+	char		 own[300];
+
+	own_address(own, sizeof(own));
+	for (sid = 0; sid < 2000; sid++)
+		if (mail(sid, own) != VERDICT_NO_GRANT || gone)
+			break;
+	tell(sid == 2000 ? VERDICT_NO_GRANT : verdict);
+}
+
+static void
+a_forged_sender(void)
+{
+	if (log_in(1) == 0)
+		tell(mail(1, "root@example.org"));
+}
+
+static void
+a_other_session(void)
+{
+	char	 own[300];
+
+	if (log_in(1) == 0)
+		tell(mail(2, own_address(own, sizeof(own))));
+}
+
+static void
+a_after_close(void)
+{
+	char	 own[300];
+
+	if (log_in(1) == -1)
+		return;
+	ipc_send_empty(auth, IPC_SESSION_CLOSE, 1);
+	ipc_send_empty(queue, IPC_SMTP_CLOSE, 1);
+	tell(mail(1, own_address(own, sizeof(own))));
+}
+
+static void
+a_reopened_session(void)
+{
+	if (log_in(1) == -1)
+		return;
+	ipc_send_empty(auth, IPC_SESSION_CLOSE, 1);
+	open_session(1);
+	start_plain(1);
+	tell(answer(auth, IPC_AUTH_RESULT));
+}
+
+static void
+a_two_attempts(void)
+{
+	open_session(1);
+	start_plain(1);
+	start_plain(1);
+	ipc_wait(auth, IPC_AUTH_RESULT, WAIT_MS);
+	ipc_wait(auth, IPC_AUTH_RESULT, 1000);
+	tell(verdict);
+}
+
+/* A frame that ipc_send() would not let out. */
+static void
+raw(struct ipc *ch, unsigned int type, uint64_t sid, const char *p, size_t n)
+{
+	uint8_t	 b[16 + 512];
+	size_t	 i;
+
+	memset(b, 0, sizeof(b));
+	b[0] = (uint8_t)(type >> 8);
+	b[1] = (uint8_t)type;
+	b[2] = (uint8_t)(n >> 8);
+	b[3] = (uint8_t)n;
+	for (i = 0; i < 8; i++)
+		b[8 + i] = (uint8_t)(sid >> (56 - 8 * i));
+	memcpy(b + 16, p, n);
+	if (write(ipc_fd(ch), b, 16 + n) == -1)
+		outcome("not-written");
+}
+
+static void
+a_forged_grant(void)
+{
+	char	 p[64] = { 0 };
+
+	raw(queue, IPC_GRANT, 1, p, sizeof(p));
+	ipc_wait(queue, IPC_SMTP_VERDICT, WAIT_MS);
+	gone = 1;
+	tell(0);
+}
+
+static void
+a_wrong_direction(void)
+{
+	raw(queue, IPC_SMTP_QUEUED, 1, "\0\0\0\0\0", 5);
+	if (ipc_wait(queue, IPC_SMTP_VERDICT, WAIT_MS) == -1)
+		gone = 1;
+	tell(VERDICT_OK);
+}
+
+static void
+a_bare_lf_body(void)
+{
+	static const char	 body[] = "one\ntwo\r\n";
+
+	send_message(NULL, 0, body, sizeof(body) - 1);
+}
+
+static void
+a_smuggled_end(void)
+{
+	static const char	 body[] = "one\r\n.\nMAIL FROM:<root@example.org>\r\n";
+
+	send_message(NULL, 0, body, sizeof(body) - 1);
+}
+
+static void
+a_nul_body(void)
+{
+	static const char	 body[] = "one\0two\r\n";
+
+	send_message(NULL, 0, body, sizeof(body) - 1);
+}
+
+static void
+a_bare_cr_header(void)
+{
+	static const char	 h[] = HEADER "Subject: a\rBcc: b\r\n";
+
+	send_message(h, sizeof(h) - 1, "text\r\n", 6);
+}
+
+static void
+a_blank_line_in_header(void)
+{
+	static const char	 h[] = HEADER "\r\nTo: x@example.org\r\n";
+
+	send_message(h, sizeof(h) - 1, "text\r\n", 6);
+}
+
+static void
+a_two_froms(void)
+{
+	static const char	 h[] = HEADER "From: root@example.org\r\n";
+
+	send_message(h, sizeof(h) - 1, "text\r\n", 6);
+}
+
+static void
+a_ehlo_injection(void)
+{
+	char	 own[300], from[400];
+	size_t	 n;
+	int	 len;
+
+	if (begin_message(1, "x\r\nX-Injected: yes\r\nReceived: from trusted") ==
+	    -1)
+		return;
+	len = snprintf(from, sizeof(from), "From: <%s>\r\n",
+	    own_address(own, sizeof(own)));
+	n = piece(IPC_SMTP_HEADER, 1, from, (size_t)len);
+	n += piece(IPC_SMTP_BODY, 1, "text\r\n", 6);
+	tell(end(1, n));
+}
+
+static void
+a_rcpt_injection(void)
+{
+	char	 own[300];
+
+	if (log_in(1) == -1 ||
+	    mail(1, own_address(own, sizeof(own))) != VERDICT_OK)
+		return;
+	tell(rcpt(1, "a@example.net>\r\nRCPT TO:<b@example.net"));
+}
+
+static void
+a_no_credit(void)
+{
+	static char	 body[IPC_PIECE_MAX];
+	int		 i;
+
+	if (begin_message(1, "client.example.org") == -1)
+		return;
+	memset(body, 'a', sizeof(body));
+	for (i = 0; i < (int)sizeof(body) - 80; i += 80)
+		memcpy(body + i + 78, "\r\n", 2);
+	memcpy(body + sizeof(body) - 2, "\r\n", 2);
+	piece(IPC_SMTP_HEADER, 1, HEADER, sizeof(HEADER) - 1);
+	for (i = 0; i < 64 && !gone; i++)
+		piece(IPC_SMTP_BODY, 1, body, sizeof(body));
+	tell(end(1, 1));
+}
+
+static void
+a_wrong_size(void)
+{
+	if (begin_message(1, "client.example.org") == -1)
+		return;
+	piece(IPC_SMTP_HEADER, 1, HEADER, sizeof(HEADER) - 1);
+	piece(IPC_SMTP_BODY, 1, "text\r\n", 6);
+	tell(end(1, 5));
+}
+
+static void
+a_sign_anything(void)
+{
+	uint8_t	 id[32] = { 0 };
+
+	ipc_start(keys, IPC_KEY_SIGN, 1);
+	ipc_put_raw(keys, id, sizeof(id));
+	ipc_put_u8(keys, 6);
+	ipc_put_str(keys, "SHA256");
+	ipc_put_bytes(keys, "pay the bearer", 14);
+	ipc_send(keys);
+	if (ipc_wait(keys, IPC_KEY_SIGNED, WAIT_MS) == -1)
+		gone = 1;
+	tell(signed_ok ? VERDICT_OK : VERDICT_NO_GRANT);
+}
+
+static void
+a_none(void)
+{
+	static const char	 body[] = "text\r\n";
+
+	send_message(NULL, 0, body, sizeof(body) - 1);
+}
+
+static const struct {
+	const char	*name;
+	void		(*run)(void);
+} attacks[] = {
+	{ "none", a_none },
+	{ "mail-without-login", a_mail_without_login },
+	{ "every-session-id", a_every_session_id },
+	{ "forged-sender", a_forged_sender },
+	{ "other-session", a_other_session },
+	{ "after-close", a_after_close },
+	{ "reopened-session", a_reopened_session },
+	{ "two-attempts", a_two_attempts },
+	{ "forged-grant", a_forged_grant },
+	{ "wrong-direction", a_wrong_direction },
+	{ "bare-lf-body", a_bare_lf_body },
+	{ "smuggled-end", a_smuggled_end },
+	{ "nul-body", a_nul_body },
+	{ "bare-cr-header", a_bare_cr_header },
+	{ "blank-line-in-header", a_blank_line_in_header },
+	{ "two-froms", a_two_froms },
+	{ "ehlo-injection", a_ehlo_injection },
+	{ "rcpt-injection", a_rcpt_injection },
+	{ "no-credit", a_no_credit },
+	{ "wrong-size", a_wrong_size },
+	{ "sign-anything", a_sign_anything },
+};
+
+static void
+hostile_listener(uint32_t generation, uint16_t index, int fd)
+{
+	(void)generation;
+	(void)index;
+	close(fd);
+}
+
+static void
+hostile_start(void)
+{
+	const char	*host = child_conf()->hostname;
+	size_t		 i;
+
+	strlcpy(attack, host, sizeof(attack));
+	attack[strcspn(attack, ".")] = '\0';
+	if (auth == NULL || keys == NULL || queue == NULL) {
+		outcome("no-channels");
+		return;
+	}
+	for (i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++)
+		if (strcmp(attacks[i].name, attack) == 0)
+			attacks[i].run();
+}
+
+static const struct child hostile = {
+	.role = ROLE_FRONTEND,
+	.name = "frontend",
+	.channel = hostile_channel,
+	.listener = hostile_listener,
+	.start = hostile_start,
+};
+
+int
+main(int argc, char **argv)
+{
+	return child_main(&hostile, argc, argv);
+}

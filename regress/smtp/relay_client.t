@@ -1,0 +1,714 @@
+# The relay's SMTP client, Maildir writer and resolver against scripted next
+# hops, by h_relay, which plays msad and the queue to the real programs in
+# their real sandbox. Each case is a conversation and what the queue is told.
+use strict;
+use warnings;
+use FindBin;
+use Cwd qw(abs_path);
+use File::Temp qw(tempdir);
+use IO::Select;
+use IO::Socket::INET;
+use IO::Socket::SSL;
+use POSIX ();
+use Socket ();
+use Test::More;
+
+my $build = abs_path($ENV{MSAD_BUILD} // "$FindBin::Bin/../../build");
+plan skip_all => 'needs root' if $> != 0;
+my (undef, undef, $uid, $gid) = getpwnam('_msadr');
+plan skip_all => 'no user _msadr: make install-users' unless defined $gid;
+
+my $dir = tempdir(CLEANUP => 1);
+mkdir "$dir/empty";
+chmod 0755, $dir, "$dir/empty";
+my @pids;
+$SIG{PIPE} = 'IGNORE';
+END { kill 'TERM', @pids if @pids; }
+
+sub spew {
+	my ($path, $text) = @_;
+	open(my $f, '>:raw', $path) or die "$path: $!";
+	print $f $text;
+	close($f);
+	return $path;
+}
+
+sub slurp {
+	my ($path) = @_;
+	open(my $f, '<:raw', $path) or return '';
+	local $/;
+	return scalar(<$f>) // '';
+}
+
+my $text = "From: a\@example.org\r\nSubject: x\r\n\r\n.dot\r\n" .
+    ("line\r\n" x 50) . "..\r\n.\r\nend\r\n";
+my $message = spew("$dir/message", $text);
+
+# --- a scripted next hop ---
+
+package Peer {
+	sub say {
+		my ($p, @lines) = @_;
+		syswrite($p->{s}, join('', map { "$_\r\n" } @lines));
+	}
+	sub raw { my ($p, $octets) = @_; syswrite($p->{s}, $octets); }
+	sub log {
+		my ($p, $line) = @_;
+		print {$p->{log}} $line;
+	}
+	# A line from the client without CRLF; undef at the end.
+	sub get {
+		my ($p) = @_;
+		my $end;
+		while (($end = index($p->{in}, "\r\n")) < 0) {
+			my $n = sysread($p->{s}, $p->{in}, 65536,
+			    length $p->{in});
+			if (!$n) {
+				$p->log("EOF\n");
+				return undef;
+			}
+		}
+		my $line = substr($p->{in}, 0, $end);
+		substr($p->{in}, 0, $end + 2) = '';
+		$p->log("C: $line\n");
+		return $line;
+	}
+	# Get a line and answer it.
+	sub step {
+		my ($p, @reply) = @_;
+		my $line = $p->get;
+		return undef unless defined $line;
+		$p->say(@reply);
+		return $line;
+	}
+	# Nothing more has come: the client waits for us.
+	sub waits {
+		my ($p) = @_;
+		my $more = $p->{in} ne '' ||
+		    IO::Select->new($p->{s})->can_read(0.05);
+		$p->log($more ? "EARLY\n" : "waits\n");
+	}
+	sub data {
+		my ($p) = @_;
+		my $d = '';
+		while (defined(my $l = do { local $p->{log} = $p->{null};
+		    $p->get })) {
+			if ($l eq '.') {
+				$p->log("DATA " . length($d) . "\n");
+				return $p->{data} = $d;
+			}
+			$l =~ s/\A\.//;
+			$d .= "$l\r\n";
+		}
+		$p->log("CUT\n");
+		return undef;
+	}
+	sub tls {
+		my ($p, %o) = @_;
+		IO::Socket::SSL->start_SSL($p->{s}, SSL_server => 1,
+		    SSL_cert_file => "$dir/$o{cert}.pem",
+		    SSL_key_file => "$dir/$o{cert}.key") or
+		    $p->log("TLS failed\n"), return;
+		$p->log("TLS\n");
+	}
+	sub greet {
+		my ($p, @caps) = @_;
+		$p->say('220 next.hop.test ESMTP');
+		my @lines = ('next.hop.test', @caps);
+		my $last = pop @lines;
+		$p->step((map { "250-$_" } @lines), "250 $last");
+	}
+	# Take messages until QUIT.
+	sub take {
+		my ($p, $max) = @_;
+		while (defined(my $l = $p->get)) {
+			if ($l =~ /\ADATA/) {
+				$p->say('354 go');
+				$p->data // return;
+				$p->say('250 2.0.0 taken');
+				return if $max && --$max == 0;
+			} elsif ($l eq 'QUIT') {
+				$p->say('221 bye');
+				return;
+			} else {
+				$p->say('250 2.1.0 ok');
+			}
+		}
+	}
+}
+
+package main;
+
+my $serial = 0;
+
+# Run code for each connection in a process of its own; the port and the log.
+sub next_hop {
+	my ($code, $addr) = @_;
+	my $l = IO::Socket::INET->new(Listen => 50, LocalPort => 0,
+	    LocalAddr => $addr // '127.0.0.1', ReuseAddr => 1) or die "$!";
+	my $path = "$dir/log" . ++$serial;
+	my $pid = fork // die;
+	if ($pid == 0) {
+		@pids = ();
+		$SIG{CHLD} = 'IGNORE';
+		for (my $n = 1; my $s = $l->accept; $n++) {
+			open(my $log, '>>:raw', $path);
+			open(my $null, '>', '/dev/null');
+			$log->autoflush(1);
+			print $log "connection\n";
+			my $p = bless { s => $s, in => '', log => $log,
+			    n => $n, null => $null }, 'Peer';
+			eval { $code->($p, $n) };
+			print $log "died: $@" if $@;
+			spew("$path.data", $p->{data}) if defined $p->{data};
+			close $s;
+		}
+		POSIX::_exit(0);
+	}
+	push @pids, $pid;
+	return ($l->sockport, $path);
+}
+
+# Run h_relay; its lines, and the results in short: "index outcome code status".
+sub relay {
+	my ($conf, %o) = @_;
+	my $file = spew("$dir/conf" . ++$serial, "hostname \"mail.test\"\n" .
+	    "relay \"r\" { $conf }\nmatch from auth sender any relay \"r\"\n");
+	my @cmd = ("$build/h_relay", '-L', $build, '-c', $file, '-r',
+	    $o{root} // "$dir/empty", '-u', $uid, '-g', $gid,
+	    @{$o{opts} // []}, 'r', $o{from} // 's@example.org',
+	    $o{file} // $message, @{$o{to} // ['r@example.net']});
+	my $pid = open(my $p, '-|', @cmd) // die;
+	local $SIG{ALRM} = sub { kill 'TERM', $pid; };
+	alarm 30;
+	my @lines = <$p>;
+	close $p;
+	my $status = $?;
+	alarm 0;
+	chomp @lines;
+	my @r = map { [split /\t/] } @lines;
+	return { lines => \@lines, status => $status,
+	    text => join("\n", @lines),
+	    short => join(', ', map { $_->[0] eq 'done' ? "done $_->[1]" :
+	    $_->[0] =~ /^\d/ ? "$_->[0] $_->[1] $_->[2] $_->[3]" : () } @r) };
+}
+
+sub told {
+	my ($r, $want, $name, $like) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $ok = $r->{short} eq $want && $r->{status} == 0 &&
+	    (!defined $like || $r->{text} =~ $like);
+	ok($ok, $name) or diag("wanted: $want\n$r->{text}\n$r->{status}");
+}
+
+my @caps = ('PIPELINING', 'SIZE 1000000', '8BITMIME');
+
+subtest 'a pipelined transaction' => sub {
+	my ($port, $log) = next_hop(sub {
+		my ($p) = @_;
+		$p->greet(@caps);
+		$p->take;
+	});
+	my $host = "host \"127.0.0.1\" port $port";
+	told(relay($host, to => ['a@x', 'b@x'], opts => ['-8']),
+	    '0 0 250 2.0.0, 1 0 250 2.0.0, done 0', 'both delivered',
+	    qr/127\.0\.0\.1\[127\.0\.0\.1\]:$port\t\t2\.0\.0 taken/);
+	my $size = length $text;
+	is(slurp($log), "connection\nC: EHLO mail.test\n" .
+	    "C: MAIL FROM:<s\@example.org> SIZE=$size BODY=8BITMIME\n" .
+	    "C: RCPT TO:<a\@x>\nC: RCPT TO:<b\@x>\nC: DATA\n" .
+	    "DATA $size\nC: QUIT\n", 'R1870-6.3-a, one message for both');
+	is(slurp("$log.data"), $text, 'R5321-4.5.2-a the same octets');
+	told(relay($host, opts => ['-b']), '0 0 250 2.0.0, done 0',
+	    'content in two descriptors');
+	is(slurp("$log.data"), $text, 'the same octets');
+	my $big = $text . ("." . "x" x 68 . "\r\n") x 40000;
+	told(relay("host \"127.0.0.1\" port $port",
+	    file => spew("$dir/big", $big)), '0 2 0 5.3.4, done 0',
+	    'R1870-6.3-a larger than the next hop takes');
+};
+
+subtest 'large content' => sub {
+	my ($port, $log) = next_hop(sub {
+		my ($p) = @_;
+		$p->greet('PIPELINING');
+		$p->take;
+	});
+	my $big = $text . ("." . "x" x 68 . "\r\n") x 60000 . "no end";
+	told(relay("host \"127.0.0.1\" port $port",
+	    file => spew("$dir/big", $big)), '0 0 250 2.0.0, done 0', 'taken');
+	ok(slurp("$log.data") eq "$big\r\n", 'the same octets');
+};
+
+subtest 'without PIPELINING' => sub {
+	my ($port, $log) = next_hop(sub {
+		my ($p) = @_;
+		$p->greet('SIZE');
+		for (1 .. 4) { $p->get; $p->waits; $p->say('250 ok'); }
+		$p->get; $p->waits; $p->say('354 go');
+		$p->data; $p->say('250 ok');
+		$p->take;
+	});
+	told(relay("host \"127.0.0.1\" port $port", to => ['a@x', 'b@x',
+	    'c@x']), '0 0 250 2.0.0, 1 0 250 2.0.0, 2 0 250 2.0.0, done 0',
+	    'delivered');
+	unlike(slurp($log), qr/EARLY/, 'R2920-3.1-a one command at a time');
+	is(() = slurp($log) =~ /waits/g, 5, 'each was awaited');
+};
+
+subtest 'results by recipient' => sub {
+	for my $pipe ([], ['PIPELINING']) {
+		my ($port, $log) = next_hop(sub {
+			my ($p) = @_;
+			$p->greet(@$pipe);
+			$p->step('250 ok');
+			$p->step('550-5.1.1 no such', '550 5.1.1 user');
+			$p->step('251 2.1.5 forwarded');
+			$p->step('450 busy');
+			$p->step('553 4.7.1 contradiction');
+			$p->step('354 go');
+			$p->data;
+			$p->say('250 queued');
+			$p->take;
+		});
+		told(relay("host \"127.0.0.1\" port $port", to => ['a@x',
+		    'b@x', 'c@x', 'd@x']), '0 2 550 5.1.1, 2 1 450 4.0.0, ' .
+		    '3 2 553 5.0.0, 1 0 250 2.0.0, done 0',
+		    'R3463-3-a mixed, ' . (@$pipe ? 'pipelined' : 'one by one'),
+		    qr/5\.1\.1 no such 5\.1\.1 user/);
+	}
+};
+
+subtest 'too many recipients for one transaction' => sub {
+	for my $pipe ([], ['PIPELINING']) {
+		my ($port, $log) = next_hop(sub {
+			my ($p) = @_;
+			$p->greet(@$pipe);
+			$p->step('250 ok');
+			$p->step('250 ok');
+			$p->step('452 4.5.3 too many');
+			$p->step('552 too many');
+			$p->step('354 go'); $p->data; $p->say('250 one');
+			$p->step('250 ok');
+			$p->step('250 ok');
+			$p->step('550 no');
+			$p->step('354 go'); $p->data; $p->say('250 two');
+			$p->take;
+		});
+		told(relay("host \"127.0.0.1\" port $port", to => ['a@x',
+		    'b@x', 'c@x']), '0 0 250 2.0.0, 2 2 550 5.0.0, ' .
+		    '1 0 250 2.0.0, done 0', 'R5321-4.5.3.1.10-a');
+		is(() = slurp($log) =~ /^connection/mg, 1, 'at once, on the ' .
+		    'same connection');
+	}
+};
+
+subtest 'no recipient accepted' => sub {
+	my ($port, $log) = next_hop(sub {
+		my ($p) = @_;
+		$p->greet('PIPELINING');
+		$p->step('250 ok');
+		$p->step('550 5.1.1 no');
+		$p->step('354 go');
+		is_dot($p);
+		$p->say('554 no valid recipients');
+		$p->take;
+	});
+	sub is_dot { my ($p) = @_; $p->get; }
+	told(relay("host \"127.0.0.1\" port $port", opts => ['-n', 2]),
+	    '0 2 550 5.1.1, done 0, 0 0 250 2.0.0, done 0',
+	    'failed, and the session goes on');
+	like(slurp($log), qr/^C: DATA\nC: \.\nC: MAIL/m,
+	    'R2920-3.1-a a lone dot after 354');
+
+	($port, $log) = next_hop(sub {
+		my ($p) = @_;
+		$p->greet();
+		$p->step('250 ok');
+		$p->step('450 4.2.1 later');
+		$p->take;
+	});
+	told(relay("host \"127.0.0.1\" port $port", opts => ['-n', 2]),
+	    '0 1 450 4.2.1, done 0, 0 0 250 2.0.0, done 0', 'one by one');
+	like(slurp($log), qr/^C: RCPT[^\n]*\nC: RSET\nC: MAIL/m,
+	    'no DATA without recipients; RSET before the next MAIL');
+};
+
+subtest 'MAIL, DATA and the message refused' => sub {
+	for my $pipe ([], ['PIPELINING']) {
+		my $name = @$pipe ? 'pipelined' : 'one by one';
+		my ($port) = next_hop(sub {
+			my ($p) = @_;
+			$p->greet(@$pipe);
+			$p->step('550 5.7.1 not you');
+			if (@$pipe) {
+				$p->step('503 no MAIL') for 1 .. 3;
+			}
+			$p->take;
+		});
+		told(relay("host \"127.0.0.1\" port $port", to => ['a@x',
+		    'b@x'], opts => ['-n', 2]), '0 2 550 5.7.1, 1 2 550 ' .
+		    '5.7.1, done 0, 0 0 250 2.0.0, 1 0 250 2.0.0, done 0',
+		    "MAIL, $name");
+		($port) = next_hop(sub {
+			my ($p) = @_;
+			$p->greet(@$pipe);
+			$p->step('250 ok') for 1 .. 2;
+			$p->step('451 4.3.0 trouble');
+			$p->take;
+		});
+		told(relay("host \"127.0.0.1\" port $port", opts => ['-n',
+		    2]), '0 1 451 4.3.0, done 0, 0 0 250 2.0.0, done 0',
+		    "DATA, $name");
+		($port) = next_hop(sub {
+			my ($p) = @_;
+			$p->greet(@$pipe);
+			$p->step('250 ok') for 1 .. 2;
+			$p->step('354 go');
+			$p->data;
+			$p->say('552 5.2.2 full');
+			$p->take;
+		});
+		told(relay("host \"127.0.0.1\" port $port", opts => ['-n',
+		    2]), '0 2 552 5.2.2, done 0, 0 0 250 2.0.0, done 0',
+		    "message, $name");
+	}
+};
+
+subtest 'connections lost' => sub {
+	my ($port) = next_hop(sub {
+		my ($p) = @_;
+		$p->greet(@caps);
+		$p->step('250 ok') for 1 .. 2;
+		$p->step('354 go');
+		$p->data;
+	});
+	told(relay("host \"127.0.0.1\" port $port"), '0 1 0 4.4.2, done 0',
+	    'after the dot', qr/waiting for the answer/);
+	($port) = next_hop(sub {
+		my ($p) = @_;
+		$p->greet(@caps);
+		$p->step('250 ok');
+	});
+	told(relay("host \"127.0.0.1\" port $port"), '0 1 0 4.4.2, done 0',
+	    'in the envelope');
+	($port) = next_hop(sub {
+		my ($p) = @_;
+		$p->greet(@caps);
+		$p->get;
+		$p->say('421 4.3.2 going down');
+	});
+	told(relay("host \"127.0.0.1\" port $port"), '0 1 421 4.3.2, done 0',
+	    '421 to MAIL');
+	($port) = next_hop(sub { $_[0]->say('554 5.3.2 no service') });
+	told(relay("host \"127.0.0.1\" port $port"), '0 1 554 5.3.2, done 1',
+	    'greeting 554');
+	($port) = next_hop(sub { });
+	told(relay("host \"127.0.0.1\" port $port"), '0 1 0 4.4.2, done 1',
+	    'no greeting', qr/waiting for the greeting/);
+	my $closed = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
+	    LocalPort => 0, Proto => 'tcp', Type => Socket::SOCK_STREAM());
+	told(relay('host "127.0.0.1" port ' . $closed->sockport),
+	    '0 1 0 4.4.1, done 1', 'refused', qr/Connection refused/);
+};
+
+subtest 'connections are used again' => sub {
+	my ($port, $log) = next_hop(sub { $_[0]->greet(@caps); $_[0]->take });
+	my $r = relay("host \"127.0.0.1\" port $port", opts => ['-n', 20]);
+	is($r->{short}, join(', ', ('0 0 250 2.0.0, done 0') x 20), 'taken');
+	is(() = slurp($log) =~ /^connection/mg, 1, 'one connection');
+	is(() = slurp($log) =~ /^C: QUIT/mg, 1, 'and a QUIT');
+
+	# it closes, or says 421, between messages: nobody is told
+	for my $last (undef, '421 4.4.2 idle') {
+		($port, $log) = next_hop(sub {
+			my ($p) = @_;
+			$p->greet(@caps);
+			$p->take(2);
+			if (defined $last) { $p->get; $p->say($last) }
+		});
+		$r = relay("host \"127.0.0.1\" port $port", opts =>
+		    ['-n', 6]);
+		is($r->{short}, join(', ', ('0 0 250 2.0.0, done 0') x 6),
+		    'a fresh connection instead');
+		cmp_ok(scalar(() = slurp($log) =~ /^connection/mg), '>=', 3,
+		    'three at least');
+	}
+	($port, $log) = next_hop(sub { $_[0]->greet(@caps); $_[0]->take });
+	relay("host \"127.0.0.1\" port $port concurrency 1", opts => ['-n',
+	    20, '-w', 20]);
+	is(() = slurp($log) =~ /^connection/mg, 1, 'concurrency 1');
+};
+
+subtest 'a hostile next hop (X-nh-1)' => sub {
+	my %case = (
+	    'a 1xx greeting' => sub { $_[0]->say('150 wait') },
+	    'no code' => sub { $_[0]->say('hello') },
+	    'endless continuation' => sub {
+		my ($p) = @_;
+		for (1 .. 20000) { $p->raw("220-abcdefgh\r\n") or last }
+	    },
+	    'a line of 1 MiB' => sub {
+		$_[0]->raw('220 ' . 'x' x 1048576 . "\r\n") },
+	    'a reply before the command' => sub {
+		$_[0]->say('220 a', '250 b'); $_[0]->get },
+	    'changing codes' => sub {
+		$_[0]->say('220 a'); $_[0]->step('250-a', '251 b') },
+	    'NULs' => sub { $_[0]->raw("\0" x 5000) },
+	    '250 to STARTTLS' => sub {
+		$_[0]->greet('STARTTLS'); $_[0]->step('250 ok'); $_[0]->take },
+	    'text behind 220' => sub {
+		my ($p) = @_;
+		$p->greet('STARTTLS');
+		$p->step('220 go', '250-evil', '250 AUTH PLAIN');
+		$p->take;
+	    },
+	);
+	for my $name (sort keys %case) {
+		my ($port, $log) = next_hop($case{$name});
+		my $tls = $name =~ /STARTTLS|behind/ ? 'starttls' : '';
+		my $r = relay("host \"127.0.0.1\" port $port $tls");
+		like($r->{short}, qr/^0 1 \d+ 4\.\d\.\d, done 1$/, $name) or
+		    diag($r->{text});
+		is($r->{status}, 0, 'and the relay lives');
+		unlike(slurp($log), qr/^C: MAIL/m, 'no mail was sent');
+	}
+	my ($port) = next_hop(sub {
+		my ($p) = @_;
+		$p->greet(@caps);
+		$p->get;
+		$p->say('250 a', '250 b', '250 c', '250 d', '250 e');
+		$p->take;
+	});
+	like(relay("host \"127.0.0.1\" port $port")->{short},
+	    qr/^0 1 \d+ 4\.5\.0, done 0/, 'more replies than commands');
+};
+
+subtest 'HELO, loops, 8-bit' => sub {
+	my ($port, $log) = next_hop(sub {
+		my ($p) = @_;
+		$p->say('220 old');
+		$p->step('502 what');
+		$p->step('250 hello');
+		$p->take;
+	});
+	told(relay("host \"127.0.0.1\" port $port", opts => ['-8']),
+	    '0 0 250 2.0.0, done 0', 'HELO after 502; 7-bit content passes');
+	like(slurp($log), qr/C: HELO mail.test\nC: MAIL FROM:<s\@example.org>\n/,
+	    'and no parameters');
+	my $eight = spew("$dir/8bit", "Subject: x\r\n\r\n\xc3\xa4\r\n");
+	told(relay("host \"127.0.0.1\" port $port", opts => ['-8'],
+	    file => $eight), '0 2 0 5.6.3, done 0', 'R6152-3-b 8-bit fails');
+	($port) = next_hop(sub { $_[0]->say('220 MAIL.test ESMTP');
+	    $_[0]->take });
+	told(relay("host \"127.0.0.1\" port $port"), '0 2 0 5.4.6, done 0',
+	    'R5321-6.3-b greets with our name');
+	($port) = next_hop(sub { $_[0]->say('220 x');
+	    $_[0]->step('250-mail.test', '250 SIZE'); $_[0]->take });
+	told(relay("host \"127.0.0.1\" port $port"), '0 2 0 5.4.6, done 0',
+	    'answers EHLO with our name');
+	($port, $log) = next_hop(sub { $_[0]->greet(@caps); $_[0]->take });
+	for my $bad ("a\nb\r\n", "a\rb\r\n", "\r\n.\n", "x\r") {
+		told(relay("host \"127.0.0.1\" port $port",
+		    file => spew("$dir/bare", "X: y\r\n\r\n$bad")),
+		    '0 2 0 5.6.0, done 0', 'R5321-2.3.8-a bare CR or LF');
+	}
+	unlike(slurp($log), qr/^DATA/m, 'no message was completed');
+	told(relay("host \"127.0.0.1\" port $port", from => ''),
+	    '0 0 250 2.0.0, done 0', 'the null reverse-path');
+	like(slurp($log), qr/^C: MAIL FROM:<> SIZE/m, 'as <>');
+};
+
+# --- TLS and logins ---
+
+sub sh { system('sh', '-c', "cd $dir && ($_[0]) >/dev/null 2>&1") == 0 or
+    die $_[0]; }
+sh('openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes ' .
+    '-keyout ca.key -out ca.pem -days 2 -subj /CN=ca');
+for (['good', 'smart.test'], ['other', 'other.test']) {
+	my ($name, $dns) = @$_;
+	spew("$dir/$name.ext", "subjectAltName=DNS:$dns\n");
+	sh("openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes " .
+	    "-keyout $name.key -out $name.csr -subj /CN=$dns && openssl x509 " .
+	    "-req -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial " .
+	    "-out $name.pem -days 2 -extfile $name.ext");
+}
+my $hosts = spew("$dir/hosts", "# hosts\n127.0.0.9 smart.test\n" .
+    "127.0.0.1\tSMART.test alias.test # comment\n::1 v6.test\n");
+my @with_ca = ('-C', "$dir/ca.pem", '-H', $hosts);
+
+sub tls_hop {
+	my ($cert, $implicit, $code) = @_;
+	return next_hop(sub {
+		my ($p) = @_;
+		if (!$implicit) {
+			$p->greet('STARTTLS');
+			$p->step('220 go');
+		}
+		$p->tls(cert => $cert) or return;
+		$p->say('220 next.hop.test ESMTP') if $implicit;
+		$code ? $code->($p) : do {
+			$p->step('250-next', '250-PIPELINING', '250 SIZE');
+			$p->take;
+		};
+	});
+}
+
+subtest 'TLS' => sub {
+	for my $implicit (0, 1) {
+		my $word = $implicit ? 'tls' : 'starttls';
+		my ($port, $log) = tls_hop('good', $implicit);
+		told(relay("host \"smart.test\" port $port $word verify",
+		    opts => [@with_ca]), '0 0 250 2.0.0, done 0',
+		    "$word verified; the second address is tried",
+		    qr/smart\.test\[127\.0\.0\.1\]:$port\tTLSv1\.3 \S+ verified/);
+		like(slurp($log), qr/TLS\nC: EHLO mail\.test\nC: MAIL/,
+		    'EHLO again under TLS') unless $implicit;
+		told(relay("host \"127.0.0.1\" port $port $word"),
+		    '0 0 250 2.0.0, done 0', "$word without verification",
+		    qr/TLSv1\.3 \S+ unverified/);
+		told(relay("host \"alias.test\" port $port $word verify",
+		    opts => [@with_ca]), '0 1 0 4.7.5, done 1',
+		    'R7817-3-a the wrong name', qr/name .* not present/);
+		sh('openssl req -x509 -newkey ec -pkeyopt ' .
+		    'ec_paramgen_curve:P-256 -nodes -keyout self.key -out ' .
+		    'self.pem -days 2 -subj /CN=smart.test') if !-e
+		    "$dir/self.pem";
+		($port, $log) = tls_hop('self', $implicit);
+		told(relay("host \"smart.test\" port $port $word verify",
+		    opts => [@with_ca]), '0 1 0 4.7.5, done 1',
+		    'a chain to nowhere', qr/certificate/);
+	}
+	my ($port, $log) = next_hop(sub { $_[0]->greet('SIZE');
+	    $_[0]->take });
+	told(relay("host \"127.0.0.1\" port $port starttls"),
+	    '0 1 0 4.7.4, done 1', 'STARTTLS not offered: no mail');
+	unlike(slurp($log), qr/^C: MAIL/m, 'none in clear');
+	told(relay("host \"127.0.0.1\" port $port tls"),
+	    '0 1 0 4.7.5, done 1', 'TLS to a plaintext port');
+	like(relay("host \"smart.test\" port $port tls verify")->{text},
+	    qr/^refused\t.*no CA/, 'verify without certificates is refused');
+};
+
+subtest 'logins' => sub {
+	my @login = ('-U', 'user', '-P', 'sec ret');
+	my ($port, $log) = tls_hop('good', 1, sub {
+		my ($p) = @_;
+		$p->step('250-next', '250 AUTH LOGIN PLAIN');
+		$p->step('235 2.7.0 ok');
+		$p->take;
+	});
+	told(relay("host \"smart.test\" port $port tls verify", opts =>
+	    [@with_ca, @login]), '0 0 250 2.0.0, done 0', 'PLAIN');
+	like(slurp($log), qr/^C: AUTH PLAIN AHVzZXIAc2VjIHJldA==\n/m,
+	    'user and password');
+	like(slurp($log), qr/^C: MAIL FROM:<s\@example.org> AUTH=<>$/m,
+	    'R4954-5-b AUTH=<>');
+	($port, $log) = tls_hop('good', 1, sub {
+		my ($p) = @_;
+		$p->step('250-next', '250 AUTH=LOGIN');
+		$p->step('334 VXNlcm5hbWU6');
+		$p->step('334 UGFzc3dvcmQ6');
+		$p->step('235 ok');
+		$p->take;
+	});
+	told(relay("host \"127.0.0.1\" port $port tls", opts => [@login]),
+	    '0 0 250 2.0.0, done 0', 'LOGIN');
+	like(slurp($log), qr/^C: AUTH LOGIN\nC: dXNlcg==\nC: c2VjIHJldA==\n/m,
+	    'user, then password');
+	($port, $log) = next_hop(sub {
+		my ($p) = @_;
+		$p->greet('AUTH PLAIN');
+		$p->step('535 5.7.8 bad credentials');
+		$p->take;
+	});
+	told(relay("host \"127.0.0.1\" port $port", opts => [@login]),
+	    '0 1 535 5.7.8, done 1', 'a refused login waits');
+	($port, $log) = next_hop(sub { $_[0]->greet('SIZE'); $_[0]->take });
+	told(relay("host \"127.0.0.1\" port $port", opts => [@login]),
+	    '0 1 0 4.7.0, done 1', 'no mechanism', qr/neither AUTH/);
+
+	# an address of this host that is not loopback
+	my ($own) = `ip -4 -o addr show scope global 2>/dev/null` =~
+	    /inet ([\d.]+)/;
+	SKIP: {
+		skip 'no address but loopback', 2 unless $own;
+		($port, $log) = next_hop(sub { $_[0]->greet('AUTH PLAIN');
+		    $_[0]->take }, $own);
+		told(relay("host \"$own\" port $port", opts => [@login]),
+		    '0 1 0 4.7.0, done 1', 'no password in clear',
+		    qr/not sent without TLS/);
+		unlike(slurp($log), qr/AUTH/, 'none was sent');
+	}
+};
+
+# --- names ---
+
+subtest 'the resolver' => sub {
+	my ($port) = next_hop(sub { $_[0]->greet(@caps); $_[0]->take });
+	told(relay("host \"Alias.Test.\" port $port", opts => ['-H', $hosts]),
+	    '0 0 250 2.0.0, done 0', 'the hosts file');
+
+	my $dns = IO::Socket::INET->new(LocalAddr => '127.53.53.53',
+	    LocalPort => 53, Proto => 'udp') or
+	    plan skip_all => "no port 53: $!";
+	my $pid = fork // die;
+	if ($pid == 0) {
+		@pids = ();
+		while (defined $dns->recv(my $q, 4096)) {
+			my ($id) = unpack('n', $q);
+			$q =~ /\A.{12}(.*?\0)(..)(..)/s or next;
+			my ($name, $type) = (lc $1, unpack('n', $2));
+			my $question = "$1$2$3";
+			my @rr;
+			my $rcode = $name =~ /none/ ? 3 : $name =~ /fail/ ?
+			    2 : 0;
+			push @rr, "\xc0\x0c" . pack('nnNn', 1, 1, 300, 4) .
+			    pack('C4', 127, 0, 0, $_)
+			    for $name =~ /real/ && $type == 1 ? (9, 1) : ();
+			$dns->send(pack('nnnnnn', $id, 0x8180 | $rcode, 1,
+			    scalar @rr, 0, 0) . $question . join('', @rr))
+			    unless $name =~ /silent/;
+		}
+		POSIX::_exit(0);
+	}
+	push @pids, $pid;
+	my @resolv = ('-R', spew("$dir/resolv", "search x\nnameserver " .
+	    "127.53.53.53\n"), '-H', $hosts);
+	told(relay("host \"real.example\" port $port", opts => [@resolv]),
+	    '0 0 250 2.0.0, done 0', 'the DNS: all addresses are tried',
+	    qr/real\.example\[127\.0\.0\.1\]/);
+	told(relay("host \"none.example\" port $port", opts => [@resolv]),
+	    '0 1 0 4.4.4, done 1', 'no such name', qr/no such host name/);
+	told(relay("host \"empty.example\" port $port", opts => [@resolv]),
+	    '0 1 0 4.4.4, done 1', 'no address', qr/has no address/);
+	told(relay("host \"fail.example\" port $port", opts => [@resolv]),
+	    '0 1 0 4.4.3, done 1', 'SERVFAIL', qr/not resolved in time/);
+	told(relay("host \"silent.example\" port $port", opts => [@resolv]),
+	    '0 1 0 4.4.3, done 1', 'silence ends in bounded time');
+};
+
+subtest 'Maildir' => sub {
+	my $box = "$dir/box";
+	mkdir $box, 0700;
+	chown $uid, $gid, $box;
+	my $r = relay("maildir \"$box\"", root => $box, opts => ['-m', '-n',
+	    100, '-w', 30], to => ['a@x', 'b@x']);
+	like($r->{text}, qr/^sum\t200\t0\t0\t/m, 'delivered') or
+	    diag($r->{text});
+	my @new = glob("$box/new/*");
+	is(scalar @new, 100, 'a file each');
+	is(scalar(() = glob("$box/tmp/*")), 0, 'nothing left in tmp');
+	ok(-d "$box/cur", 'cur exists');
+	is((stat $new[0])[2] & 0777, 0600, 'mode 0600');
+	(my $lf = $text) =~ s/\r\n/\n/g;
+	is(slurp($new[0]), "Return-Path: <s\@example.org>\n$lf",
+	    'Return-Path and the same text with LF');
+	unlink @new;
+	told(relay("maildir \"$box\"", root => $box, opts => ['-m'],
+	    file => spew("$dir/bare", "X: y\r\n\r\na\nb\r\n")),
+	    '0 2 0 5.6.0, done 0', 'bare LF refused');
+	is(scalar(() = glob("$box/new/* $box/tmp/*")), 0, 'no file of it');
+};
+
+done_testing;

@@ -1,0 +1,688 @@
+/* links: msad/control/client.c msad/control/question.c msad/control/answer.c msad/control/request.c msad/control/peers.c msad/control/stats.c */
+/* libs: jansson */
+/*
+ * msad-control behind its channels: a caller on a real socket, a queue and an
+ * msad played by the test. Who may ask, whole answers, paging, slow callers,
+ * lost channels, sums of counters.
+ */
+#include <sys/types.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <event.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/child.h"
+#include "common/conf.h"
+#include "common/log.h"
+#include "common/stats.h"
+#include "msad/control/client.h"
+#include "msad/control/question.h"
+#include "msad/control/stats.h"
+
+#define LINES_MAX	64
+
+/* What control.c and child.c are in the program. */
+static struct event_base	*base;
+static struct ipc		*parent_ch;	/* control's end */
+static struct ipc		*queue_ch;
+static struct conf		 conf;
+
+/* The other ends. */
+static struct ipc		*msad, *queue;
+static unsigned int		 asked;		/* questions so far */
+static unsigned int		 last_type;
+static uint64_t			 last_id;	/* message id or cursor */
+static uint64_t			 last_sid;
+static unsigned int		 pages;		/* of a list, left to send */
+static int			 mute;		/* do not answer */
+
+/* The caller. */
+static char			 path[64];
+static int			 sock = -1;
+static char			 in[4 * 1024 * 1024];
+static size_t			 in_len;
+
+struct event_base *
+child_base(void)
+{
+	return base;
+}
+
+struct ipc *
+child_parent(void)
+{
+	return parent_ch;
+}
+
+struct conf *
+child_conf(void)
+{
+	return &conf;
+}
+
+/* --- the queue --- */
+
+static void
+put_message(struct ipc *ch, uint64_t sid, uint64_t id, const char *last)
+{
+	ipc_start(ch, IPC_CTL_QUEUE_MESSAGE, sid);
+	ipc_put_u64(ch, id);
+	ipc_put_u64(ch, 1000);
+	ipc_put_u64(ch, 2048);
+	ipc_put_str(ch, "ann");
+	ipc_put_str(ch, "");
+	ipc_put_str(ch, "ann@example.org");
+	ipc_put_u32(ch, 2);
+	ipc_send(ch);
+	ipc_start(ch, IPC_CTL_QUEUE_RCPT, sid);
+	ipc_put_str(ch, "x@example.net");
+	ipc_put_u8(ch, 2);
+	ipc_put_u32(ch, 1);
+	ipc_put_u64(ch, 0);
+	ipc_put_str(ch, "250 ok");
+	ipc_put_str(ch, "smart");
+	ipc_send(ch);
+	ipc_start(ch, IPC_CTL_QUEUE_RCPT, sid);
+	ipc_put_str(ch, "y@example.net");
+	ipc_put_u8(ch, 0);
+	ipc_put_u32(ch, 3);
+	ipc_put_u64(ch, 5000);
+	ipc_put_str(ch, last);
+	ipc_put_str(ch, "smart");
+	ipc_send(ch);
+}
+
+static void
+put_end(struct ipc *ch, uint64_t sid, uint8_t status, uint32_t matched,
+    uint64_t after)
+{
+	ipc_start(ch, IPC_CTL_QUEUE_END, sid);
+	ipc_put_u8(ch, status);
+	ipc_put_u32(ch, matched);
+	ipc_put_u64(ch, after);
+	ipc_put_str(ch, status == 1 ? "no" : "");
+	ipc_send(ch);
+}
+
+static void
+read_caller(struct ipc_reader *r)
+{
+	uint16_t	 n;
+
+	assert_int_equal(ipc_get_u32(r), getuid());
+	n = ipc_get_u16(r);
+	assert_in_range(n, 1, 64);
+	while (n-- > 0)
+		ipc_get_u32(r);
+}
+
+static int
+on_list(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	char			 big[4096];
+	struct ipc_reader	 r;
+	uint16_t		 i, n;
+
+	(void)arg;
+	ipc_reader(&r, msg);
+	read_caller(&r);
+	last_id = ipc_get_u64(&r);
+	n = ipc_get_u16(&r);
+	assert_true(ipc_done(&r));
+	asked++;
+	last_sid = msg->sid;
+	if (mute)
+		return 0;
+	memset(big, 'x', sizeof(big) - 1);
+	big[sizeof(big) - 1] = '\0';
+	if (pages == 0) {
+		put_end(ch, msg->sid, 0, 0, 0);
+		return 0;
+	}
+	for (i = 0; i < n; i++)
+		put_message(ch, msg->sid, last_id + i + 1, big);
+	put_end(ch, msg->sid, 0, n, --pages > 0 ? last_id + n : 0);
+	return 0;
+}
+
+static int
+on_one(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+	uint8_t			 all = 0;
+
+	(void)arg;
+	ipc_reader(&r, msg);
+	read_caller(&r);
+	if (msg->type != IPC_CTL_QUEUE_SHOW)
+		all = ipc_get_u8(&r);
+	last_id = ipc_get_u64(&r);
+	last_type = msg->type;
+	last_sid = msg->sid;
+	assert_true(ipc_done(&r));
+	asked++;
+	if (mute)
+		return 0;
+	if (!all && last_id != 0x1f) {
+		put_end(ch, msg->sid, 5, 0, 0);
+		return 0;
+	}
+	if (msg->type == IPC_CTL_QUEUE_SHOW)
+		put_message(ch, msg->sid, last_id, "451 \xff later\x1b[1m");
+	put_end(ch, msg->sid, 0, all ? 7 : 1, 0);
+	return 0;
+}
+
+/* --- msad --- */
+
+static void
+put_process(struct ipc *ch, uint64_t sid, const char *name)
+{
+	ipc_start(ch, IPC_CTL_PROCESS, sid);
+	ipc_put_str(ch, name);
+	ipc_put_u32(ch, 0);
+	ipc_put_u32(ch, 4711);
+	ipc_put_u32(ch, 99);
+	ipc_put_u64(ch, 1000);
+	ipc_put_u32(ch, 2);
+	ipc_send(ch);
+}
+
+static int
+on_parent(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	static const char *const names[] = { "msad", "frontend", "auth",
+		"keys", "queue" };
+	size_t	 i;
+
+	(void)arg;
+	asked++;
+	last_type = msg->type;
+	if (msg->type == IPC_CTL_STATUS)
+		for (i = 0; i < 5; i++)
+			put_process(ch, msg->sid, names[i]);
+	ipc_start(ch, IPC_CTL_PARENT_END, msg->sid);
+	ipc_put_u8(ch, msg->type != IPC_CTL_RELOAD);
+	ipc_put_str(ch, msg->type == IPC_CTL_RELOAD ? "f:1: bad \"word\"" : "");
+	ipc_send(ch);
+	return 0;
+}
+
+static const struct ipc_handler	 queue_side[] = {
+	{ IPC_CTL_QUEUE_LIST, on_list },
+	{ IPC_CTL_QUEUE_SHOW, on_one },
+	{ IPC_CTL_QUEUE_FLUSH, on_one },
+	{ IPC_CTL_QUEUE_REMOVE, on_one },
+	{ 0, NULL }
+};
+
+static const struct ipc_handler	 parent_side[] = {
+	{ IPC_CTL_STATUS, on_parent },
+	{ IPC_CTL_RELOAD, on_parent },
+	{ IPC_CTL_LOGLEVEL, on_parent },
+	{ 0, NULL }
+};
+
+static const struct ipc_handler	 control_parent[] = {
+	{ IPC_CTL_PROCESS, question_process },
+	{ IPC_CTL_PARENT_END, question_parent_end },
+	{ 0, NULL }
+};
+
+static void
+on_closed(struct ipc *ch, enum ipc_end end, void *arg)
+{
+	(void)arg;
+	(void)ch;
+	fail_msg("a channel ended: %d", (int)end);
+}
+
+/* --- the caller --- */
+
+static void
+on_sock(int fd, short what, void *arg)
+{
+	ssize_t	 n;
+	bool	*over = arg;
+
+	(void)what;
+	n = recv(fd, in + in_len, sizeof(in) - 1 - in_len, MSG_DONTWAIT);
+	if (n <= 0)
+		*over = true;
+	else
+		in_len += (size_t)n;
+	in[in_len] = '\0';
+}
+
+static void
+call(void)
+{
+	struct sockaddr_un	 sun = { .sun_family = AF_UNIX };
+
+	strlcpy(sun.sun_path, path, sizeof(sun.sun_path));
+	sock = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(connect(sock, (struct sockaddr *)&sun, sizeof(sun)),
+	    0);
+	in[in_len = 0] = '\0';
+}
+
+static void
+say(const char *s)
+{
+	assert_int_equal(send(sock, s, strlen(s), MSG_NOSIGNAL), strlen(s));
+}
+
+/* Run the loop until n last lines were read or the other side closed. */
+static bool
+hear(unsigned int n)
+{
+	struct event	*ev, *late;
+	struct timeval	 tv = { 10, 0 };
+	bool		 over = false;
+	unsigned int	 ends = 0;
+	const char	*p;
+
+	ev = event_new(base, sock, EV_READ | EV_PERSIST, on_sock, &over);
+	late = evtimer_new(base, on_sock, &over);
+	event_add(ev, NULL);
+	evtimer_add(late, &tv);
+	while (!over && ends < n) {
+		event_base_loop(base, EVLOOP_ONCE);
+		for (ends = 0, p = in; (p = strstr(p, "{\"end\":true")) != NULL;
+		    p++)
+			if (strchr(p, '\n') != NULL)
+				ends++;
+	}
+	event_free(ev);
+	event_free(late);
+	return !over;
+}
+
+static void
+ask(const char *request)
+{
+	in[in_len = 0] = '\0';
+	say(request);
+	assert_true(hear(1));
+}
+
+/* Did the other side close? */
+static void
+hear_close(void)
+{
+	assert_false(hear(UINT32_MAX));
+}
+
+static int
+setup(void **state)
+{
+	struct sockaddr_un	 sun = { .sun_family = AF_UNIX };
+	int			 fd, sv[2];
+
+	(void)state;
+	if (base == NULL) {
+		base = event_base_new();
+		ipc_init(base);
+		log_set_level(0);
+		signal(SIGPIPE, SIG_IGN);
+	}
+	memset(&conf, 0, sizeof(conf));
+	asked = mute = pages = 0;
+	socketpair(AF_UNIX, SOCK_STREAM, 0, sv);
+	parent_ch = ipc_new(sv[0], ROLE_CONTROL, ROLE_PARENT, control_parent,
+	    on_closed, NULL);
+	msad = ipc_new(sv[1], ROLE_PARENT, ROLE_CONTROL, parent_side,
+	    on_closed, NULL);
+	socketpair(AF_UNIX, SOCK_STREAM, 0, sv);
+	queue_ch = ipc_new(sv[0], ROLE_CONTROL, ROLE_QUEUE,
+	    question_queue_handlers, on_closed, NULL);
+	queue = ipc_new(sv[1], ROLE_QUEUE, ROLE_CONTROL, queue_side,
+	    on_closed, NULL);
+	question_set_queue(queue_ch);
+	snprintf(path, sizeof(path), "/tmp/msad-t_control.%d", (int)getpid());
+	unlink(path);
+	strlcpy(sun.sun_path, path, sizeof(sun.sun_path));
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1 ||
+	    listen(fd, 128) == -1)
+		return -1;
+	clients_listen(fd);
+	/* the test may be run by anybody */
+	conf.socket_group = path;
+	call();
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	close(sock);
+	question_set_queue(NULL);
+	while (!TAILQ_EMPTY(&clients))
+		event_base_loop(base, EVLOOP_ONCE);
+	clients_unlisten();
+	unlink(path);
+	ipc_free(parent_ch);
+	ipc_free(msad);
+	ipc_free(queue_ch);
+	ipc_free(queue);
+	return 0;
+}
+
+/* --- tests --- */
+
+static void
+t_show(void **state)
+{
+	(void)state;
+	ask("{\"cmd\":\"queue show\",\"id\":\"1f\"}\n");
+	assert_string_equal(in, "{\"id\":\"1f\",\"time\":1000,\"size\":2048,"
+	    "\"user\":\"ann\",\"tenant\":\"\",\"from\":\"ann@example.org\","
+	    "\"rcpts\":[{\"to\":\"x@example.net\",\"state\":\"done\","
+	    "\"tries\":1,\"next\":0,\"last\":\"250 ok\",\"relay\":\"smart\"},"
+	    "{\"to\":\"y@example.net\",\"state\":\"waiting\",\"tries\":3,"
+	    "\"next\":5000,\"last\":\"451 \xef\xbf\xbd later\\u001B[1m\","
+	    "\"relay\":\"smart\"}],\"state\":\"waiting\",\"tries\":3,"
+	    "\"next\":5000,\"last\":\"451 \xef\xbf\xbd later\\u001B[1m\"}\n"
+	    "{\"end\":true,\"status\":0}\n");
+}
+
+static void
+t_no_match(void **state)
+{
+	(void)state;
+	ask("{\"cmd\":\"queue show\",\"id\":\"2\"}\n");
+	assert_string_equal(in, "{\"end\":true,\"status\":5,"
+	    "\"error\":\"no message matches\"}\n");
+	ask("{\"cmd\":\"queue remove\",\"id\":\"2\"}\n");
+	assert_non_null(strstr(in, "\"status\":5"));
+	assert_int_equal(last_type, IPC_CTL_QUEUE_REMOVE);
+	assert_true(last_id == 2);
+}
+
+static void
+t_change(void **state)
+{
+	(void)state;
+	ask("{\"cmd\":\"queue flush\",\"all\":true}\n");
+	assert_string_equal(in,
+	    "{\"end\":true,\"status\":0,\"matched\":7}\n");
+	assert_int_equal(last_type, IPC_CTL_QUEUE_FLUSH);
+	ask("{\"cmd\":\"queue remove\",\"id\":\"1f\"}\n");
+	assert_string_equal(in,
+	    "{\"end\":true,\"status\":0,\"matched\":1}\n");
+}
+
+static void
+t_empty_list(void **state)
+{
+	(void)state;
+	ask("{\"cmd\":\"queue list\"}\n");
+	assert_string_equal(in, "{\"end\":true,\"status\":0}\n");
+}
+
+/* A page of 400 kB each: the next is asked for when one was read. */
+static void
+t_pages(void **state)
+{
+	unsigned int	 i, lines = 0;
+	size_t		 n;
+
+	(void)state;
+	pages = 3;
+	in[in_len = 0] = '\0';
+	say("{\"cmd\":\"queue list\"}\n");
+	while (asked == 0)
+		event_base_loop(base, EVLOOP_ONCE);
+	for (i = 0; i < 200; i++)
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	assert_int_equal(asked, 1);
+	assert_true(hear(1));
+	assert_int_equal(asked, 3);
+	for (n = 0; n < in_len; n++)
+		lines += in[n] == '\n';
+	assert_int_equal(lines, 301);
+	assert_non_null(strstr(in, "{\"id\":\"12c\""));
+}
+
+static void
+t_status(void **state)
+{
+	(void)state;
+	ask("{\"cmd\":\"show status\"}\n");
+	assert_non_null(strstr(in, "\"accepting\":true,\"processes\":["
+	    "{\"name\":\"msad\",\"index\":0,\"pid\":4711,\"uid\":99,"
+	    "\"started\":1000,\"restarts\":2},"));
+	question_set_queue(NULL);
+	ask("{\"cmd\":\"show status\"}\n");
+	assert_non_null(strstr(in, "\"accepting\":false"));
+}
+
+static void
+t_parent(void **state)
+{
+	(void)state;
+	ask("{\"cmd\":\"log level\",\"level\":\"info\"}\n");
+	assert_string_equal(in, "{\"end\":true,\"status\":0}\n");
+	assert_int_equal(last_type, IPC_CTL_LOGLEVEL);
+	ask("{\"cmd\":\"reload\"}\n");
+	assert_string_equal(in, "{\"end\":true,\"status\":1,"
+	    "\"error\":\"f:1: bad \\\"word\\\"\"}\n");
+}
+
+/* Several requests at once are answered one after the other, in order. */
+static void
+t_pipelined(void **state)
+{
+	(void)state;
+	in[in_len = 0] = '\0';
+	say("{\"cmd\":\"queue flush\",\"all\":true}\n"
+	    "{\"cmd\":\"show stats\"}\n{\"cmd\":\"queue list\"}\n");
+	assert_true(hear(3));
+	assert_memory_equal(in, "{\"end\":true,\"status\":0,\"matched\":7}\n"
+	    "{\"smtp.sessions.total\":", 59);
+}
+
+/* A caller that asks, shuts down its side and reads on. */
+static void
+t_half_closed(void **state)
+{
+	(void)state;
+	say("{\"cmd\":\"queue flush\",\"all\":true}\n");
+	shutdown(sock, SHUT_WR);
+	hear_close();
+	assert_string_equal(in,
+	    "{\"end\":true,\"status\":0,\"matched\":7}\n");
+}
+
+static void
+t_denied(void **state)
+{
+	(void)state;
+	conf.socket_group = NULL;
+	close(sock);
+	/* who connects counts, not who reads on */
+	if (getuid() == 0 && (chmod(path, 0666) == -1 || seteuid(65534) == -1))
+		skip();
+	call();
+	if (getuid() == 0)
+		assert_int_equal(seteuid(0), 0);
+	ask("{\"cmd\":\"show stats\"}\n");
+	assert_non_null(strstr(in, "\"status\":4"));
+	hear_close();
+	assert_int_equal(asked, 0);
+}
+
+/* Root, the group's member, and anybody else. */
+static void
+t_allowed(void **state)
+{
+	struct peer	 peer = { .uid = 1000, .ngroups = 0 };
+
+	(void)state;
+	assert_true(peer_allowed(&peer, &conf));
+	conf.socket_group = NULL;
+	assert_false(peer_allowed(&peer, &conf));
+	assert_false(peer_allowed(&peer, NULL));
+	peer.uid = 0;
+	assert_true(peer_allowed(&peer, &conf));
+	assert_int_equal(peer_get(&peer, sock), 0);
+	assert_int_equal(peer.uid, getuid());
+	assert_in_range(peer.ngroups, 1, PEER_GROUPS);
+}
+
+static void
+t_bad_request(void **state)
+{
+	(void)state;
+	ask("not json\n");
+	assert_non_null(strstr(in, "\"status\":1"));
+	hear_close();
+}
+
+static void
+t_long_request(void **state)
+{
+	char	 line[REQUEST_MAX + 2];
+
+	(void)state;
+	memset(line, ' ', sizeof(line));
+	line[sizeof(line) - 1] = '\0';
+	ask(line);
+	assert_non_null(strstr(in, "too long"));
+	hear_close();
+}
+
+/* The queue dies with a question under way, and another comes. */
+static void
+t_queue_lost(void **state)
+{
+	(void)state;
+	mute = 1;
+	in[in_len = 0] = '\0';
+	say("{\"cmd\":\"queue list\"}\n");
+	while (asked == 0)
+		event_base_loop(base, EVLOOP_ONCE);
+	question_set_queue(NULL);
+	assert_true(hear(1));
+	assert_non_null(strstr(in, "the queue went away"));
+	ask("{\"cmd\":\"queue list\"}\n");
+	assert_non_null(strstr(in, "the queue cannot be reached now"));
+	mute = 0;
+	question_set_queue(queue_ch);
+	/* an answer to the lost question comes late: nobody gets it */
+	put_message(queue, last_sid, 1, "");
+	put_end(queue, last_sid, 0, 1, 0);
+	ask("{\"cmd\":\"queue list\"}\n");
+	assert_string_equal(in, "{\"end\":true,\"status\":0}\n");
+}
+
+/* A caller that leaves while its question is under way. */
+static void
+t_caller_gone(void **state)
+{
+	(void)state;
+	mute = 1;
+	say("{\"cmd\":\"queue list\"}\n");
+	while (asked == 0)
+		event_base_loop(base, EVLOOP_ONCE);
+	close(sock);
+	put_message(queue, last_sid, 1, "");
+	put_end(queue, last_sid, 0, 1, 0);
+	while (!TAILQ_EMPTY(&clients))
+		event_base_loop(base, EVLOOP_ONCE);
+	mute = 0;
+	call();
+	ask("{\"cmd\":\"queue list\"}\n");
+	assert_string_equal(in, "{\"end\":true,\"status\":0}\n");
+}
+
+/* Connections over the bound are told so; the others work. */
+static void
+t_many(void **state)
+{
+	int	 first = sock, more[CLIENTS_MAX - 1], i;
+
+	(void)state;
+	for (i = 0; i < CLIENTS_MAX - 1; i++) {
+		call();
+		more[i] = sock;
+	}
+	call();
+	assert_true(hear(1));
+	assert_non_null(strstr(in, "too many connections"));
+	hear_close();
+	close(sock);
+	sock = first;
+	ask("{\"cmd\":\"queue list\"}\n");
+	for (i = 0; i < CLIENTS_MAX - 1; i++)
+		close(more[i]);
+}
+
+/* Sums over pages; hostile numbers; counters of forgotten places stay. */
+static void
+t_sums(void **state)
+{
+	uint64_t	 sums[STAT_MAX], *page[2];
+	int		 fd[2], i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		fd[i] = stats_create();
+		page[i] = mmap(NULL, STATS_PAGE_SIZE, PROT_READ | PROT_WRITE,
+		    MAP_SHARED, fd[i], 0);
+		assert_int_equal(pages_take(ROLE_FRONTEND, (uint32_t)i, fd[i]),
+		    0);
+		page[i][STAT_AUTH_OK] = 5;
+		page[i][STAT_SMTP_SESSIONS_ACTIVE] = 2;
+		close(fd[i]);
+	}
+	pages_sum(sums);
+	assert_true(sums[STAT_AUTH_OK] == 10);
+	assert_true(sums[STAT_SMTP_SESSIONS_ACTIVE] == 4);
+	page[0][STAT_SMTP_SESSIONS_ACTIVE] = (uint64_t)-3;
+	page[0][STAT_SMTP_BYTES] = UINT64_MAX;
+	pages_forget(ROLE_FRONTEND, 1);
+	pages_forget(ROLE_FRONTEND, 7);
+	pages_sum(sums);
+	assert_true(sums[STAT_AUTH_OK] == 10);
+	assert_true(sums[STAT_SMTP_SESSIONS_ACTIVE] == 0);
+	assert_true(sums[STAT_SMTP_BYTES] == INT64_MAX);
+	pages_forget(ROLE_FRONTEND, 0);
+	assert_int_equal(pages_take(ROLE_AUTH, 0, sock), -1);
+	for (i = 0; i < 2; i++)
+		munmap(page[i], STATS_PAGE_SIZE);
+}
+
+int
+main(void)
+{
+#define T(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest	 tests[] = {
+		T(t_show), T(t_no_match), T(t_change), T(t_empty_list),
+		T(t_pages), T(t_status), T(t_parent), T(t_pipelined),
+		T(t_half_closed), T(t_denied), T(t_allowed), T(t_bad_request),
+		T(t_long_request), T(t_queue_lost), T(t_caller_gone),
+		T(t_many), T(t_sums)
+	};
+#undef T
+	int	 failed;
+
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	event_base_free(base);
+	return failed;
+}

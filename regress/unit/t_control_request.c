@@ -1,0 +1,203 @@
+/* links: msad/control/request.c msad/control/answer.c */
+/* libs: jansson */
+/* Requests of the control socket, hostile ones too, and text in answers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include <cmocka.h>
+
+#include "msad/control/answer.h"
+#include "msad/control/request.h"
+
+/* In an allocation of its own, so that sanitizers see every overrun. */
+static int
+parse(struct request *req, const char *line, size_t len)
+{
+	const char	*reason = NULL;
+	char		*copy = malloc(len + 1);
+	int		 ret;
+
+	memcpy(copy, line, len);
+	ret = request_parse(req, copy, len, &reason);
+	free(copy);
+	if (ret == -1)
+		assert_non_null(reason);
+	else
+		assert_null(reason);
+	return ret;
+}
+
+static void
+expect(const char *line, enum request_cmd cmd, uint64_t id, bool all, int level)
+{
+	struct request	 req;
+
+	if (parse(&req, line, strlen(line)) == -1)
+		fail_msg("refused: %s", line);
+	assert_int_equal(req.cmd, cmd);
+	assert_true(req.id == id);
+	assert_int_equal(req.all, all);
+	assert_int_equal(req.level, level);
+}
+
+static void
+t_requests(void **state)
+{
+	(void)state;
+	expect("{\"cmd\":\"show status\"}", REQUEST_STATUS, 0, false, 0);
+	expect("{\"cmd\":\"show stats\"}\r", REQUEST_STATS, 0, false, 0);
+	expect("{\"cmd\":\"queue list\"}", REQUEST_QUEUE_LIST, 0, false, 0);
+	expect("{\"id\":\"1f\",\"cmd\":\"queue show\"}", REQUEST_QUEUE_SHOW,
+	    0x1f, false, 0);
+	expect("{\"cmd\":\"queue flush\",\"all\":true}", REQUEST_QUEUE_FLUSH,
+	    0, true, 0);
+	expect("{\"cmd\":\"queue remove\",\"id\":\"ffffffffffffffff\"}",
+	    REQUEST_QUEUE_REMOVE, UINT64_MAX, false, 0);
+	expect("{\"cmd\":\"reload\"}", REQUEST_RELOAD, 0, false, 0);
+	expect("{\"cmd\":\"log level\",\"level\":\"error\"}",
+	    REQUEST_LOGLEVEL, 0, false, LOG_ERR);
+	expect("{\"cmd\":\"log level\",\"level\":\"debug\"}",
+	    REQUEST_LOGLEVEL, 0, false, LOG_DEBUG);
+}
+
+static void
+t_refused(void **state)
+{
+	static const char *const lines[] = {
+		"", " ", "{", "}", "{}", "[]", "null", "true", "1", "\"reload\"",
+		"{\"cmd\":1}", "{\"cmd\":null}", "{\"cmd\":{}}",
+		"{\"cmd\":\"\"}", "{\"cmd\":\"reload \"}",
+		"{\"cmd\":\"RELOAD\"}", "{\"cmd\":\"reload\"}x",
+		"{\"cmd\":\"reload\"}{\"cmd\":\"reload\"}",
+		"{\"cmd\":\"reload\",\"cmd\":\"show status\"}",
+		"{\"cmd\":\"reload\",\"id\":\"1\"}",
+		"{\"cmd\":\"reload\",\"x\":1}",
+		"{\"cmd\":\"reload\\u0000\"}",
+		"{\"cmd\":\"reload\",}", "{'cmd':'reload'}",
+		"{\"cmd\":\"queue list\",\"all\":true}",
+		"{\"cmd\":\"queue show\"}",
+		"{\"cmd\":\"queue show\",\"all\":true}",
+		"{\"cmd\":\"queue show\",\"id\":1}",
+		"{\"cmd\":\"queue show\",\"id\":\"\"}",
+		"{\"cmd\":\"queue show\",\"id\":\"0\"}",
+		"{\"cmd\":\"queue show\",\"id\":\"01\"}",
+		"{\"cmd\":\"queue show\",\"id\":\"F\"}",
+		"{\"cmd\":\"queue show\",\"id\":\"-1\"}",
+		"{\"cmd\":\"queue show\",\"id\":\"1 \"}",
+		"{\"cmd\":\"queue show\",\"id\":\"1\\u0000\"}",
+		"{\"cmd\":\"queue show\",\"id\":\"10000000000000000\"}",
+		"{\"cmd\":\"queue show\",\"id\":[\"1\"]}",
+		"{\"cmd\":\"queue remove\"}",
+		"{\"cmd\":\"queue remove\",\"all\":false}",
+		"{\"cmd\":\"queue remove\",\"all\":1}",
+		"{\"cmd\":\"queue remove\",\"all\":true,\"id\":\"1\"}",
+		"{\"cmd\":\"queue remove\",\"id\":\"1\",\"id\":\"2\"}",
+		"{\"cmd\":\"log level\"}",
+		"{\"cmd\":\"log level\",\"level\":7}",
+		"{\"cmd\":\"log level\",\"level\":\"emerg\"}",
+		"{\"cmd\":\"log level\",\"level\":\"info\",\"all\":true}",
+		"{\"cmd\":\"\xff\xfe\"}", "\xef\xbb\xbf{\"cmd\":\"reload\"}",
+		"{\"cmd\":\"\xed\xa0\x80\"}"
+	};
+	struct request	 req;
+	size_t		 i;
+
+	(void)state;
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (parse(&req, lines[i], strlen(lines[i])) != -1)
+			fail_msg("taken: %s", lines[i]);
+}
+
+/* Deep nesting, a NUL, a line at the bound and one above it. */
+static void
+t_hostile(void **state)
+{
+	const char	 start[] = "{\"cmd\":\"reload\"";
+	char		 line[REQUEST_MAX + 1];
+	struct request	 req;
+
+	(void)state;
+	memset(line, '[', sizeof(line));
+	assert_int_equal(parse(&req, line, REQUEST_MAX), -1);
+	memset(line, ' ', sizeof(line));
+	memcpy(line, start, sizeof(start) - 1);
+	line[REQUEST_MAX - 1] = '}';
+	assert_int_equal(parse(&req, line, REQUEST_MAX), 0);
+	line[REQUEST_MAX - 1] = ' ';
+	line[REQUEST_MAX] = '}';
+	assert_int_equal(parse(&req, line, REQUEST_MAX + 1), -1);
+	assert_int_equal(parse(&req, "{\"cmd\":\"reload\"}\0", 17), -1);
+	assert_int_equal(parse(&req, "\0{\"cmd\":\"reload\"}", 17), -1);
+}
+
+static void
+text(const char *in, size_t len, const char *out)
+{
+	json_t	*value = answer_text(SLICE(in, len));
+
+	assert_non_null(value);
+	assert_string_equal(json_string_value(value), out);
+	assert_int_equal(json_string_length(value), strlen(out));
+	json_decref(value);
+}
+
+#define TEXT(in, out)	text((in), sizeof(in) - 1, (out))
+#define R		"\xef\xbf\xbd"
+
+/* Octets that are not UTF-8 are replaced one by one, the rest is kept. */
+static void
+t_text(void **state)
+{
+	(void)state;
+	TEXT("", "");
+	TEXT("550 5.1.1 no", "550 5.1.1 no");
+	TEXT("\xc3\xa9\xe2\x82\xac\xf0\x9f\x93\xa7",
+	    "\xc3\xa9\xe2\x82\xac\xf0\x9f\x93\xa7");
+	TEXT("a\xff" "b", "a" R "b");
+	TEXT("\xc3", R);
+	TEXT("\xc3\x28", R "(");
+	TEXT("\xc0\xaf", R R);
+	TEXT("\xe0\x80\xaf", R R R);
+	TEXT("\xed\xa0\x80", R R R);
+	TEXT("\xf4\x90\x80\x80", R R R R);
+	TEXT("\xf0\x9f\x93", R R R);
+	TEXT("\x80\xbf", R R);
+	TEXT("\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf");
+	TEXT("\xed\x9f\xbf\xee\x80\x80", "\xed\x9f\xbf\xee\x80\x80");
+}
+
+static void
+t_numbers(void **state)
+{
+	json_t	*value;
+
+	(void)state;
+	value = answer_number(UINT64_MAX);
+	assert_true(json_integer_value(value) == INT64_MAX);
+	json_decref(value);
+	value = answer_id(UINT64_MAX);
+	assert_string_equal(json_string_value(value), "ffffffffffffffff");
+	json_decref(value);
+	value = answer_id(0xa0);
+	assert_string_equal(json_string_value(value), "a0");
+	json_decref(value);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest	 tests[] = {
+		cmocka_unit_test(t_requests),
+		cmocka_unit_test(t_refused),
+		cmocka_unit_test(t_hostile),
+		cmocka_unit_test(t_text),
+		cmocka_unit_test(t_numbers)
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

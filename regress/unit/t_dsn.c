@@ -1,0 +1,193 @@
+/* links: msad/queue/dsn.c msad/queue/received.c */
+/*
+ * Reports of failure, and the Received field.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "msad/queue/dsn.h"
+#include "msad/queue/received.h"
+
+static char	*text;
+static size_t	 text_len, header_len;
+static int	 eightbit;
+
+static void
+write_one(const struct dsn_rcpt *rcpts, size_t n, const char *header)
+{
+	struct dsn	d = { .hostname = "mail.example.org",
+		.sender = "ann@example.org", .id = 0x1a2b, .dsn_id = 0x77,
+		.arrival = 1000000000, .now = 1000003600, .rcpts = rcpts,
+		.nrcpts = n, .header = SLICE_STR(header) };
+
+	assert_non_null(text = dsn_write(&d, &text_len, &header_len,
+	    &eightbit));
+	assert_int_equal(strlen(text), text_len);
+}
+
+/* No bare CR or LF, no line over 998. */
+static void
+check_lines(void)
+{
+	size_t	i, line = 0;
+
+	for (i = 0; i < text_len; i++) {
+		if (text[i] == '\n') {
+			assert_true(i > 0 && text[i - 1] == '\r');
+			assert_true(line - 1 <= 998);
+			line = 0;
+			continue;
+		}
+		if (text[i] == '\r')
+			assert_true(text[i + 1] == '\n');
+		line++;
+	}
+	assert_int_equal(line, 0);
+}
+
+static void
+has(const char *s)
+{
+	if (strstr(text, s) == NULL)
+		fail_msg("missing: %s\nin: %s", s, text);
+}
+
+/* R6522-3-a, R3464-2.2-a, R3464-2.3-a, R3464-2.3.5-a */
+static void
+parts_and_fields(void **state)
+{
+	const struct dsn_rcpt	r[] = {
+		{ "bob@x.example", "5.1.1", "mx.x.example", 550, "no such" },
+		{ "eve@y.example", "4.4.7", "", 0, "too old" },
+	};
+
+	(void)state;
+	write_one(r, 2, "From: ann@example.org\r\nSubject: hi\r\n");
+	check_lines();
+	has("From: Mail Delivery <postmaster@mail.example.org>\r\n");
+	has("To: <ann@example.org>\r\n");
+	has("Auto-Submitted: auto-replied\r\n");
+	has("Message-ID: <77.dsn@mail.example.org>\r\n");
+	has("multipart/report; report-type=delivery-status;");
+	has("Reporting-MTA: dns; mail.example.org\r\n"
+	    "Arrival-Date: Sun, 9 Sep 2001 01:46:40 +0000\r\n");
+	has("\r\n\r\nFinal-Recipient: rfc822; bob@x.example\r\n"
+	    "Action: failed\r\nStatus: 5.1.1\r\n"
+	    "Remote-MTA: dns; mx.x.example\r\n"
+	    "Diagnostic-Code: smtp; 550 no such\r\n\r\n");
+	has("Final-Recipient: rfc822; eve@y.example\r\n"
+	    "Action: failed\r\nStatus: 4.4.7\r\n\r\n--");
+	has("Content-Type: text/rfc822-headers\r\n");
+	has("\r\n\r\nFrom: ann@example.org\r\nSubject: hi\r\n\r\n--");
+	assert_int_equal(eightbit, 0);
+	assert_memory_equal(text + header_len, "\r\n", 2);
+	free(text);
+}
+
+/* R3464-4-a */
+static void
+foreign_text_is_harmless(void **state)
+{
+	static char	long_text[6000];
+	struct dsn_rcpt	r = { "bob@x.example", "5.0.0",
+		"evil\r\nX-Host: 1", 554,
+		"a\r\nX-Injected: yes\r\n\r\n--=_msad\x01\xff\\" };
+
+	(void)state;
+	write_one(&r, 1, "From: a\r\n");
+	check_lines();
+	has("Diagnostic-Code: smtp; 554 a\\x0D\\x0AX-Injected: yes");
+	has("\\x01\\xFF\\x5C\r\n");
+	assert_null(strstr(text, "\nX-Injected"));
+	assert_null(strstr(text, "\nX-Host"));
+	free(text);
+	memset(long_text, '\n', sizeof(long_text) - 1);
+	r.reply = long_text;
+	write_one(&r, 1, "From: a\r\n");
+	check_lines();
+	assert_true(text_len < 2 * 4 * 4200 + 3000);
+	free(text);
+}
+
+static void
+returned_header_is_bounded(void **state)
+{
+	const struct dsn_rcpt	r = { "b@x.example", "5.0.0", "", 0, "x" };
+	char			*h;
+	size_t			 i;
+
+	(void)state;
+	assert_non_null(h = malloc(100001));
+	for (i = 0; i < 100000; i += 10)
+		memcpy(h + i, "X: \xc3\xa4yyy\r\n", 10);
+	h[100000] = '\0';
+	write_one(&r, 1, h);
+	check_lines();
+	assert_true(text_len < DSN_HEADER_MAX + 4000);
+	has("Content-Transfer-Encoding: 8bit\r\n");
+	assert_int_equal(eightbit, 1);
+	free(text);
+	write_one(&r, 1, "");
+	check_lines();
+	free(text);
+	free(h);
+}
+
+static char	field[RECEIVED_MAX];
+
+static void
+received(bool esmtp, bool tls, const char *cipher, const char *rcpt)
+{
+	struct received	r = { "mail.example.org", 0xbeef, esmtp, tls,
+		SLICE_STR(cipher), SLICE_STR(rcpt), 1000000000 };
+	int		n = received_write(&r, field, sizeof(field));
+
+	assert_true(n > 0 && (size_t)n == strlen(field));
+}
+
+/* R5321-4.4-a, R5321-4.4-b, R5321-4.4-d, R3848-1-a, R8314-4.3-a */
+static void
+received_field(void **state)
+{
+	(void)state;
+	received(true, true, "TLS_AES_256_GCM_SHA384", "bob@x.example");
+	assert_string_equal(field,
+	    "Received: from mail.example.org by mail.example.org\r\n"
+	    "\twith ESMTPSA id beef\r\n\tfor <bob@x.example>\r\n"
+	    "\ttls TLS_AES_256_GCM_SHA384;\r\n"
+	    "\tSun, 9 Sep 2001 01:46:40 +0000\r\n");
+	received(true, true, "ECDHE-RSA-AES128-GCM-SHA256", "");
+	assert_string_equal(field,
+	    "Received: from mail.example.org by mail.example.org\r\n"
+	    "\twith ESMTPSA id beef\r\n"
+	    "\ttls TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256;\r\n"
+	    "\tSun, 9 Sep 2001 01:46:40 +0000\r\n");
+	received(true, false, "TLS_AES_256_GCM_SHA384", "");
+	assert_non_null(strstr(field, "with ESMTPA id beef;\r\n"));
+	received(false, true, "", "");
+	assert_non_null(strstr(field, "with SMTP id beef;\r\n"));
+	/* What a front-end claims cannot leave its place. */
+	received(true, true, "TLS_X\r\nBcc: evil", "");
+	assert_null(strstr(field, "Bcc"));
+	received(true, true, "TLS_X; y", "");
+	assert_null(strstr(field, "tls"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest	tests[] = {
+		cmocka_unit_test(parts_and_fields),
+		cmocka_unit_test(foreign_text_is_harmless),
+		cmocka_unit_test(returned_header_is_bounded),
+		cmocka_unit_test(received_field),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,169 @@
+/* links: msad/queue/envelope.c msad/queue/index.c */
+/*
+ * The blobs the queue keeps in the spool: what is written is read back, what is
+ * cut or changed is refused or stays in bounds.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "msad/queue/index.h"
+
+static uint8_t *
+sample(size_t *len)
+{
+	struct envelope	e = { .flags = ENVELOPE_8BITMIME, .arrival = 1700000000,
+		.header_len = 321, .user = SLICE_STR("ann"),
+		.tenant = SLICE_STR("acme"), .auth = SLICE_STR("sys"),
+		.mech = SLICE_STR("PLAIN"), .relay = SLICE_STR("smart"),
+		.sender = SLICE_STR("ann@example.org"),
+		.msgid = SLICE_STR("<1@x>") };
+	struct slice	rcpts[] = { SLICE_STR("a@x.example"),
+		SLICE_STR("bb@y.example") };
+
+	return envelope_encode(&e, rcpts, 2, len);
+}
+
+static void
+round_trip(void **state)
+{
+	struct envelope	 e;
+	struct message	*m;
+	struct slice	 s;
+	size_t		 len;
+	uint8_t		*p;
+
+	(void)state;
+	assert_non_null(p = sample(&len));
+	assert_int_equal(envelope_decode(p, len, &e), 0);
+	assert_int_equal(e.flags, ENVELOPE_8BITMIME);
+	assert_int_equal(e.arrival, 1700000000);
+	assert_int_equal(e.header_len, 321);
+	assert_true(slice_is(e.sender, "ann@example.org"));
+	assert_int_equal(e.nrcpts, 2);
+	assert_non_null(m = message_new(77, 5000, &e));
+	assert_int_equal(envelope_rcpt(&e, &s), 1);
+	assert_true(slice_is(s, "a@x.example"));
+	assert_int_equal(envelope_rcpt(&e, &s), 1);
+	assert_true(slice_is(s, "bb@y.example"));
+	assert_int_equal(envelope_rcpt(&e, &s), 0);
+	free(p);
+	assert_string_equal(message_user(m), "ann");
+	assert_string_equal(message_tenant(m), "acme");
+	assert_string_equal(message_auth(m), "sys");
+	assert_string_equal(message_mech(m), "PLAIN");
+	assert_string_equal(message_relay(m), "smart");
+	assert_string_equal(message_sender(m), "ann@example.org");
+	assert_string_equal(message_msgid(m), "<1@x>");
+	assert_string_equal(message_rcpt(m, 0), "a@x.example");
+	assert_string_equal(message_rcpt(m, 1), "bb@y.example");
+	assert_int_equal(m->nleft, 2);
+	message_set_status(m, 0, RCPT_INFLIGHT);
+	assert_int_equal(m->nbusy, 1);
+	message_set_status(m, 0, RCPT_DONE);
+	assert_int_equal(m->nbusy, 0);
+	assert_int_equal(m->nleft, 1);
+	message_free(m);
+}
+
+static void
+cut_anywhere_is_refused(void **state)
+{
+	struct envelope	 e;
+	size_t		 len, i;
+	uint8_t		*p, *cut;
+
+	(void)state;
+	assert_non_null(p = sample(&len));
+	for (i = 0; i < len; i++) {
+		assert_non_null(cut = malloc(i + 1));
+		memcpy(cut, p, i);
+		assert_int_equal(envelope_decode(cut, i, &e), -1);
+		free(cut);
+	}
+	assert_non_null(cut = malloc(len + 1));
+	memcpy(cut, p, len);
+	cut[len] = 0;
+	assert_int_equal(envelope_decode(cut, len + 1, &e), -1);
+	cut[0] = ENVELOPE_VERSION + 1;
+	assert_int_equal(envelope_decode(cut, len, &e), -1);
+	free(cut);
+	free(p);
+}
+
+static void
+bounds_of_writing(void **state)
+{
+	static char	long_path[ENVELOPE_PATH_MAX + 1];
+	static struct slice many[ENVELOPE_RCPTS_MAX + 1];
+	struct envelope	e = { .user = SLICE_STR("u"), .relay = SLICE_STR("r"),
+		.tenant = SLICE_STR(""), .auth = SLICE_STR(""),
+		.mech = SLICE_STR(""), .sender = SLICE_STR(""),
+		.msgid = SLICE_STR("") };
+	size_t		len, i;
+	uint8_t		*p;
+
+	(void)state;
+	memset(long_path, 'x', sizeof(long_path));
+	for (i = 0; i <= ENVELOPE_RCPTS_MAX; i++)
+		many[i] = SLICE(long_path, ENVELOPE_PATH_MAX);
+	assert_non_null(p = envelope_encode(&e, many, ENVELOPE_RCPTS_MAX,
+	    &len));
+	assert_int_equal(envelope_decode(p, len, &e), 0);
+	free(p);
+	assert_null(envelope_encode(&e, many, ENVELOPE_RCPTS_MAX + 1, &len));
+	assert_null(envelope_encode(&e, many, 0, &len));
+	many[3].len++;
+	assert_null(envelope_encode(&e, many, 10, &len));
+	many[3].len = 0;
+	assert_null(envelope_encode(&e, many, 10, &len));
+}
+
+static void
+recipient_states(void **state)
+{
+	struct rcpt_record	s = { RCPT_FAILED, 550, 3, 1, 2,
+		SLICE_STR("5.1.1"), SLICE_STR("mx.example"),
+		SLICE_STR("no such user") }, t;
+	static char		text[2 * RCPT_REPLY_MAX];
+	uint8_t			buf[RCPT_RECORD_MAX];
+	size_t			len, i;
+
+	(void)state;
+	len = rcpt_record_encode(&s, buf);
+	assert_int_equal(rcpt_record_decode(buf, len, &t), 0);
+	assert_int_equal(t.status, RCPT_FAILED);
+	assert_int_equal(t.code, 550);
+	assert_int_equal(t.tries, 3);
+	assert_int_equal(t.next, 1);
+	assert_int_equal(t.last, 2);
+	assert_true(slice_is(t.reply, "no such user"));
+	for (i = 0; i < len; i++)
+		assert_int_equal(rcpt_record_decode(buf, i, &t), -1);
+	buf[1] = RCPT_INFLIGHT;
+	assert_int_equal(rcpt_record_decode(buf, len, &t), -1);
+	memset(text, 'y', sizeof(text));
+	s.reply = s.remote = s.enhanced = SLICE(text, sizeof(text));
+	len = rcpt_record_encode(&s, buf);
+	assert_true(len <= sizeof(buf));
+	assert_int_equal(rcpt_record_decode(buf, len, &t), 0);
+	assert_int_equal(t.reply.len, RCPT_REPLY_MAX);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest	tests[] = {
+		cmocka_unit_test(round_trip),
+		cmocka_unit_test(cut_anywhere_is_refused),
+		cmocka_unit_test(bounds_of_writing),
+		cmocka_unit_test(recipient_states),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

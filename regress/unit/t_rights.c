@@ -1,0 +1,262 @@
+/* links: msad/queue/rights.c msad/queue/tables.c */
+/*
+ * Who may write as whom: own, any, tables, and the first match's relay.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "msad/queue/rights.h"
+
+static const char text[] =
+    "hostname \"mail.example.org\"\n"
+    "queue { path \"/var/spool/m\" }\n"
+    "pki \"main\" { cert \"/c\" key \"/k\" }\n"
+    "auth \"sys\" { pam service \"msad\" mech { plain } realm \"r.example\" }\n"
+    "table aliases file:\"/etc/msad/aliases\"\n"
+    "table secrets file:\"/etc/msad/secrets\"\n"
+    "relay \"one\" { host \"a.example\" port 465 tls auth <secrets> \"isp\" }\n"
+    "relay \"two\" { host \"b.example\" port 25 }\n"
+    "listen on 127.0.0.1 port 587 starttls pki \"main\" auth \"sys\"\n";
+
+static const char aliases[] =
+    "# who: as whom\r\n"
+    "\n"
+    "ann: sales@r.example , @shop.example,\"odd, name\"@r.example\n"
+    "bob: Bob.B@R.Example\n"
+    "ann: late@r.example";
+
+static struct conf	*conf;
+static struct tables	*tables;
+static char		 reason[256];
+
+static struct conf *
+parse(const char *rules)
+{
+	char		 all[4096];
+	struct conf	*c;
+
+	snprintf(all, sizeof(all), "%s%s", text, rules);
+	assert_non_null(c = conf_parse_text(all, strlen(all), "t", stderr));
+	return c;
+}
+
+/* A descriptor with this text in it. */
+static int
+file_with(const char *s)
+{
+	char	name[] = "/tmp/t_rights.XXXXXX";
+	int	fd;
+
+	assert_int_not_equal(fd = mkstemp(name), -1);
+	unlink(name);
+	assert_int_equal(write(fd, s, strlen(s)), strlen(s));
+	return fd;
+}
+
+static struct tables *
+load(const struct conf *c, const char *senders, const char *secrets)
+{
+	struct table_files	 files = TAILQ_HEAD_INITIALIZER(files);
+	struct tables		*t;
+
+	assert_int_equal(table_file_read(&files, SLICE_STR("aliases"),
+	    file_with(senders)), 0);
+	assert_int_equal(table_file_read(&files, SLICE_STR("secrets"),
+	    file_with(secrets)), 0);
+	t = tables_load(c, &files, reason, sizeof(reason));
+	table_files_free(&files);
+	return t;
+}
+
+static void
+setup(const char *rules)
+{
+	conf = parse(rules);
+	assert_non_null(tables = load(conf, aliases, "isp: me p4ss word\n"));
+}
+
+static void
+teardown(void)
+{
+	tables_free(tables);
+	conf_free(conf);
+}
+
+static const char *
+route(const char *user, const char *own, const char *sender)
+{
+	struct rights_login	 login = { user, own };
+	const char		*relay = "?";
+
+	switch (rights_route(conf, tables, &login, SLICE_STR(sender),
+	    &relay)) {
+	case VERDICT_OK:
+		return relay;
+	case VERDICT_SENDER_DENIED:
+		return "denied";
+	case VERDICT_BAD_SENDER:
+		return "bad";
+	case VERDICT_NO_ROUTE:
+		return "no route";
+	default:
+		return "other";
+	}
+}
+
+/* R6409-6.1-a, R5321-4.1.2-a */
+static void
+own_address_and_no_other(void **state)
+{
+	(void)state;
+	setup("match from auth sender own relay \"one\"\n");
+	assert_string_equal(route("ann", "ann@r.example", "ann@r.example"),
+	    "one");
+	assert_string_equal(route("ann", "ann@r.example", "ann@R.EXAMPLE"),
+	    "one");
+	assert_string_equal(route("ann", "ann@r.example",
+	    "\"ann\"@r.example"), "one");
+	assert_string_equal(route("ann", "ann@r.example", "Ann@r.example"),
+	    "denied");
+	assert_string_equal(route("ann", "ann@r.example", "bob@r.example"),
+	    "denied");
+	assert_string_equal(route("ann", "ann@r.example", "ann@r.example.org"),
+	    "denied");
+	assert_string_equal(route("ann", "ann@r.example", "ann"), "bad");
+	assert_string_equal(route("ann", "ann@r.example",
+	    "ann@r.example\r\nX"), "bad");
+	/* R6409-3.2-a */
+	assert_string_equal(route("ann", "ann@r.example", ""), "one");
+	teardown();
+}
+
+static void
+tables_add_addresses_and_domains(void **state)
+{
+	(void)state;
+	setup("match from auth sender <aliases> relay \"one\"\n");
+	assert_string_equal(route("ann", "x@y", "sales@r.example"), "one");
+	assert_string_equal(route("ann", "x@y", "late@r.example"), "one");
+	assert_string_equal(route("ann", "x@y", "any.one@SHOP.example"),
+	    "one");
+	assert_string_equal(route("ann", "x@y", "\"odd, name\"@r.example"),
+	    "one");
+	assert_string_equal(route("bob", "x@y", "Bob.B@r.example"), "one");
+	assert_string_equal(route("bob", "x@y", "bob.b@r.example"), "denied");
+	assert_string_equal(route("bob", "x@y", "sales@r.example"), "denied");
+	assert_string_equal(route("ann", "x@y", "a@sub.shop.example"),
+	    "denied");
+	assert_string_equal(route("an", "x@y", "sales@r.example"), "denied");
+	teardown();
+}
+
+static void
+first_match_wins(void **state)
+{
+	(void)state;
+	setup("match from auth sender own relay \"one\"\n"
+	    "match from auth sender any relay \"two\"\n");
+	assert_string_equal(route("a", "a@r.example", "a@r.example"), "one");
+	assert_string_equal(route("a", "a@r.example", "b@r.example"), "two");
+	teardown();
+}
+
+static void
+secrets_are_found_by_label(void **state)
+{
+	struct slice	user, password;
+
+	(void)state;
+	setup("match from auth sender any relay \"one\"\n");
+	assert_true(tables_secret(tables, "secrets", "isp", &user,
+	    &password));
+	assert_true(slice_is(user, "me"));
+	assert_true(slice_is(password, "p4ss word"));
+	assert_false(tables_secret(tables, "secrets", "is", &user, &password));
+	assert_false(tables_secret(tables, "aliases", "ann", &user,
+	    &password));
+	assert_false(tables_sender(tables, "secrets", SLICE_STR("isp"),
+	    SLICE_STR("me@p4ss")));
+	teardown();
+}
+
+static void
+wrong_rows_are_named(void **state)
+{
+	static const struct {
+		const char	*senders, *secrets, *want;
+	} rows[] = {
+		{ "ann a@b.c\n", "", "/etc/msad/aliases:1: no colon" },
+		{ "\n\nann: x\n", "", "/etc/msad/aliases:3: neither" },
+		{ "ann: a@b.c,\nbob:\n", "", "/etc/msad/aliases:2: an empty" },
+		{ "a b: a@b.c\n", "", "/etc/msad/aliases:1: white space" },
+		{ ": a@b.c\n", "", "/etc/msad/aliases:1: a key" },
+		{ "ann: @-x.y\n", "", "/etc/msad/aliases:1: neither" },
+		{ "ann: a@b.c b@c.d\n", "", "/etc/msad/aliases:1: neither" },
+		{ "", "isp: me\n", "/etc/msad/secrets:1: the row is not" },
+	};
+	struct conf	*c;
+	size_t		 i;
+
+	(void)state;
+	c = parse("match from auth sender { <aliases> } relay \"one\"\n");
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		reason[0] = '\0';
+		assert_null(load(c, rows[i].senders, rows[i].secrets));
+		if (strncmp(reason, rows[i].want, strlen(rows[i].want)) != 0)
+			fail_msg("\"%s\" is not \"%s\"", reason, rows[i].want);
+	}
+	conf_free(c);
+}
+
+static void
+many_rows(void **state)
+{
+	struct conf	*c;
+	struct tables	*t;
+	char		*big, addr[64], login[32];
+	size_t		 len = 0, size = 20000 * 48;
+	int		 i;
+
+	(void)state;
+	assert_non_null(big = malloc(size));
+	for (i = 0; i < 20000; i++)
+		len += (size_t)snprintf(big + len, size - len,
+		    "user%d: alias%d@r.example\n", i, i);
+	c = parse("match from auth sender <aliases> relay \"one\"\n");
+	assert_non_null(t = load(c, big, ""));
+	for (i = 0; i < 20000; i += 7) {
+		snprintf(login, sizeof(login), "user%d", i);
+		snprintf(addr, sizeof(addr), "alias%d@r.example", i);
+		assert_true(tables_sender(t, "aliases", SLICE_STR(login),
+		    SLICE_STR(addr)));
+		snprintf(addr, sizeof(addr), "alias%d@r.example", i + 1);
+		assert_false(tables_sender(t, "aliases", SLICE_STR(login),
+		    SLICE_STR(addr)));
+	}
+	tables_free(t);
+	conf_free(c);
+	free(big);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest	tests[] = {
+		cmocka_unit_test(own_address_and_no_other),
+		cmocka_unit_test(tables_add_addresses_and_domains),
+		cmocka_unit_test(first_match_wins),
+		cmocka_unit_test(secrets_are_found_by_label),
+		cmocka_unit_test(wrong_rows_are_named),
+		cmocka_unit_test(many_rows),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

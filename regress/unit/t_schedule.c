@@ -1,0 +1,297 @@
+/* links: msad/queue/schedule.c msad/queue/index.c msad/queue/envelope.c */
+/*
+ * When what is tried: order, limits, backoff, dead destinations, expiry.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "msad/queue/schedule.h"
+
+#define NOW	1000000
+
+static uint64_t	sent[4096];
+static unsigned int nsent, nexpired, probes, refuse;
+
+static int
+send_stub(struct dest *d, struct message *m, time_t now, bool probe)
+{
+	uint32_t	i;
+
+	(void)d;
+	if (refuse > 0)
+		return 0;
+	for (i = 0; i < m->nrcpts; i++)
+		if (m->rcpts[i].status == RCPT_WAITING &&
+		    (probe || m->rcpts[i].next <= now))
+			message_set_status(m, i, RCPT_INFLIGHT);
+	probes += probe;
+	sent[nsent++] = m->id;
+	return 1;
+}
+
+static void
+expire_stub(struct message *m, time_t now)
+{
+	(void)now;
+	message_set_status(m, 0, RCPT_FAILED);
+	schedule_update(m);
+	nexpired++;
+}
+
+static struct message *
+message(uint64_t id, const char *relay, uint64_t arrival)
+{
+	struct envelope	 e = { .arrival = arrival, .user = SLICE_STR("u"),
+		.relay = SLICE_STR(relay), .tenant = SLICE_STR(""),
+		.auth = SLICE_STR(""), .mech = SLICE_STR(""),
+		.sender = SLICE_STR(""), .msgid = SLICE_STR("") };
+	struct slice	 rcpt = SLICE_STR("a@b.example");
+	struct message	*m;
+	size_t		 len;
+	uint8_t		*p;
+
+	assert_non_null(p = envelope_encode(&e, &rcpt, 1, &len));
+	assert_int_equal(envelope_decode(p, len, &e), 0);
+	assert_non_null(m = message_new(id, 100, &e));
+	free(p);
+	m->rcpts[0].next = (uint32_t)arrival;
+	index_insert(m);
+	assert_int_equal(schedule_add(m), 0);
+	return m;
+}
+
+static void
+drop(struct message *m)
+{
+	schedule_remove(m);
+	index_remove(m);
+	message_free(m);
+}
+
+static void
+drop_all(void)
+{
+	struct message	*m;
+
+	while ((m = index_after(0)) != NULL)
+		drop(m);
+	nsent = nexpired = probes = refuse = 0;
+}
+
+/* The relay block as the configuration would have it. */
+static struct dest *
+dest(const char *name, unsigned int concurrency)
+{
+	struct dest	*d = schedule_dest(name);
+
+	d->known = true;
+	d->concurrency = concurrency;
+	d->expire = 3600;
+	d->inflight = 0;
+	d->fails = 0;
+	d->down_until = 0;
+	d->nretry = 0;
+	return d;
+}
+
+static void
+in_order_of_time_then_age(void **state)
+{
+	(void)state;
+	dest("r", 100);
+	message(1, "r", NOW);
+	message(2, "r", NOW - 5);
+	message(3, "r", NOW + 5);
+	message(4, "r", NOW - 5);
+	schedule_run(NOW);
+	assert_int_equal(nsent, 3);
+	assert_int_equal(sent[0], 2);
+	assert_int_equal(sent[1], 4);
+	assert_int_equal(sent[2], 1);
+	schedule_run(NOW + 5);
+	assert_int_equal(sent[3], 3);
+	drop_all();
+}
+
+static void
+heap_holds_order_under_change(void **state)
+{
+	struct message	*m;
+	uint32_t	 last = 0;
+	unsigned int	 i;
+
+	(void)state;
+	dest("r", 10000);
+	for (i = 1; i <= 2000; i++)
+		message(i, "r", NOW + arc4random_uniform(500));
+	for (i = 1; i <= 2000; i += 3)
+		drop(index_find(i));
+	for (i = 2; i <= 2000; i += 3) {
+		m = index_find(i);
+		m->rcpts[0].next = NOW + arc4random_uniform(500);
+		schedule_update(m);
+	}
+	schedule_run(NOW + 500);
+	assert_int_equal(nsent, 1333);
+	for (i = 0; i < nsent; i++) {
+		m = index_find(sent[i]);
+		assert_true(m->rcpts[0].next >= last);
+		last = m->rcpts[0].next;
+	}
+	drop_all();
+}
+
+static void
+concurrency_and_full_relays(void **state)
+{
+	struct dest	*d = dest("r", 2), *e = dest("s", 1);
+
+	(void)state;
+	message(1, "r", NOW);
+	message(2, "r", NOW);
+	message(3, "r", NOW);
+	message(4, "s", NOW);
+	refuse = 1;
+	schedule_run(NOW);
+	assert_int_equal(nsent, 0);
+	refuse = 0;
+	schedule_run(NOW);
+	assert_int_equal(nsent, 3);
+	assert_int_equal(d->inflight, 2);
+	assert_int_equal(e->inflight, 1);
+	schedule_job_done(d, d->round, true, NOW);
+	schedule_run(NOW);
+	assert_int_equal(nsent, 4);
+	e->known = false;
+	message(5, "s", NOW);
+	e->inflight = 0;
+	schedule_run(NOW);
+	assert_int_equal(nsent, 4);
+	drop_all();
+}
+
+/* R5321-4.5.4.1-b: one attempt for a dead host, not one a message. */
+static void
+dead_host_costs_one_attempt(void **state)
+{
+	struct dest	*d = dest("r", 3);
+	uint32_t	 round = d->round;
+	time_t		 retry, again;
+	unsigned int	 i;
+
+	(void)state;
+	for (i = 1; i <= 50; i++)
+		message(i, "r", NOW);
+	schedule_run(NOW);
+	assert_int_equal(nsent, 3);
+	/* Three jobs of one round fail: that is one failure. */
+	retry = schedule_job_done(d, round, false, NOW);
+	assert_true(retry >= NOW + 1800 && retry <= NOW + 1980);
+	assert_int_equal(schedule_job_done(d, round, false, NOW), retry);
+	assert_int_equal(schedule_job_done(d, round, false, NOW), retry);
+	assert_int_equal(d->fails, 1);
+	schedule_run(retry - 1);
+	assert_int_equal(nsent, 3);
+	assert_int_equal(schedule_next(index_find(50), 0), retry);
+	schedule_run(retry);
+	assert_int_equal(nsent, 4);
+	assert_int_equal(probes, 1);
+	again = schedule_job_done(d, d->round, false, retry);
+	assert_int_equal(d->fails, 2);
+	schedule_run(again);
+	assert_int_equal(nsent, 5);
+	/* It answers: all that waited goes, as far as it takes it. */
+	schedule_job_done(d, d->round, true, again);
+	schedule_run(again);
+	assert_int_equal(nsent, 8);
+	drop_all();
+}
+
+static void
+flush_forgives(void **state)
+{
+	struct dest	*d = dest("r", 10);
+	struct message	*m = message(1, "r", NOW);
+
+	(void)state;
+	schedule_run(NOW);
+	schedule_job_done(d, d->round, false, NOW);
+	message_set_status(m, 0, RCPT_WAITING);
+	m->rcpts[0].next = NOW + 5000;
+	schedule_update(m);
+	schedule_run(NOW + 1);
+	assert_int_equal(nsent, 1);
+	schedule_flush(NULL, NOW + 1);
+	schedule_run(NOW + 1);
+	assert_int_equal(nsent, 2);
+	assert_int_equal(probes, 0);
+	drop_all();
+}
+
+/* R5321-4.5.4.1-a */
+static void
+backoff_follows_the_list(void **state)
+{
+	static const unsigned int want[] = { 1800, 1800, 3600, 7200, 10800,
+		10800, 10800 };
+	struct dest	*d = dest("r", 1);
+	unsigned int	 i, t, k;
+
+	(void)state;
+	for (i = 0; i < 7; i++)
+		for (k = 0; k < 50; k++) {
+			t = schedule_backoff(d, i + 1);
+			assert_true(t >= want[i] && t <= want[i] + want[i] / 10);
+		}
+	d->retry[0] = 60;
+	d->retry[1] = 120;
+	d->nretry = 2;
+	t = schedule_backoff(d, 1);
+	assert_true(t >= 60 && t <= 66);
+	t = schedule_backoff(d, 9);
+	assert_true(t >= 120 && t <= 132);
+}
+
+static void
+old_messages_expire(void **state)
+{
+	struct message	*m;
+
+	(void)state;
+	dest("r", 1);
+	message(1, "r", NOW);
+	m = message(2, "r", NOW);
+	message(3, "r", NOW + 100);
+	message_set_status(m, 0, RCPT_INFLIGHT);
+	schedule_expire_old(NOW + 3599);
+	assert_int_equal(nexpired, 0);
+	schedule_expire_old(NOW + 3600);
+	assert_int_equal(nexpired, 1);
+	message_set_status(m, 0, RCPT_WAITING);
+	schedule_expire_old(NOW + 3600);
+	assert_int_equal(nexpired, 2);
+	drop_all();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest	tests[] = {
+		cmocka_unit_test(in_order_of_time_then_age),
+		cmocka_unit_test(heap_holds_order_under_change),
+		cmocka_unit_test(concurrency_and_full_relays),
+		cmocka_unit_test(dead_host_costs_one_attempt),
+		cmocka_unit_test(flush_forgives),
+		cmocka_unit_test(backoff_follows_the_list),
+		cmocka_unit_test(old_messages_expire),
+	};
+
+	schedule_init(send_stub, expire_stub);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
