@@ -24,6 +24,7 @@ LIBS_msad_pam =		$(LIB_pam) -ldl
 LIBS_msad_keys =	$(LIB_crypto)
 LIBS_msad_queue =	$(LIB_crypto)
 LIBS_msad_relay =	$(LIB_tls) $(LIB_ssl) $(LIB_crypto)
+LIBS_msad_resolver =	$(LIB_unbound)
 LIBS_msad_control =	$(LIB_jansson)
 LIBS_msactl =		$(LIB_jansson)
 
