@@ -348,16 +348,21 @@ static size_t
 enclosed(struct slice s, char open, char close)
 {
 	size_t	i;
+	bool	escaped = false;
 
 	if (s.len < 2 || s.p[0] != open)
 		return 0;
 	for (i = 1; i < s.len; i++) {
-		if (s.p[i] == close)
+		if (s.p[i] < 33 || s.p[i] > 126)
+			return 0;
+		if (escaped)
+			escaped = false;
+		else if (s.p[i] == close)
 			return i + 1;
-		if (s.p[i] == '\\' && ++i == s.len)
+		else if (s.p[i] == open)
 			return 0;
-		if (s.p[i] < 33 || s.p[i] > 126 || s.p[i] == open)
-			return 0;
+		else
+			escaped = s.p[i] == '\\';
 	}
 	return 0;
 }

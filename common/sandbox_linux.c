@@ -88,7 +88,7 @@ struct ll_path_attr {
 } __attribute__((packed));
 
 #define CALL(name)	SCMP_SYS(name)
-#define END		INT32_MAX	/* of a list; no call has this number */
+#define END		INT32_MAX	/* of a list: no call's number */
 
 /*
  * What every sandboxed process may call. libevent, OpenSSL and malloc live on
@@ -97,8 +97,8 @@ struct ll_path_attr {
  */
 static const int base[] = {
 	CALL(read), CALL(write), CALL(readv), CALL(writev), CALL(pread64),
-	CALL(close), CALL(dup), CALL(lseek), CALL(fstat), CALL(recvmsg), CALL(sendmsg),
-	CALL(recvfrom), CALL(shutdown), CALL(poll), CALL(ppoll),
+	CALL(close), CALL(dup), CALL(lseek), CALL(fstat), CALL(recvmsg),
+	CALL(sendmsg), CALL(recvfrom), CALL(shutdown), CALL(poll), CALL(ppoll),
 	CALL(epoll_create1), CALL(epoll_ctl), CALL(epoll_wait),
 	CALL(epoll_pwait), CALL(epoll_pwait2), CALL(eventfd2), CALL(pipe2),
 	CALL(timerfd_create), CALL(timerfd_settime), CALL(clock_gettime),
@@ -193,7 +193,7 @@ struct profile {
 	const int		*lists[6];
 	bool			 stream;	/* socket(2) for TCP */
 	bool			 dgram;		/* and UDP */
-	bool			 writes;	/* files below its root */
+	bool			 writes;	/* files */
 };
 
 static const struct profile profiles[] = {

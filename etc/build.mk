@@ -20,7 +20,9 @@ LIBS =		$(LIB_event) $(LIB_bsd) $(LIB_sandbox)
 
 LIBS_msad_frontend =	$(LIB_tls) $(LIB_ssl) $(LIB_crypto)
 LIBS_msad_auth =	$(LIB_crypto)
-LIBS_msad_pam =		$(LIB_pam) -ldl
+LIBS_msad_pam =		$(LIB_pam) -ldl $(SAN_PAM_$(SAN))
+# the sanitizer's crypt_r() needs libcrypt at the start, not with pam_unix
+SAN_PAM_asan =		-Wl,--no-as-needed -lcrypt
 LIBS_msad_keys =	$(LIB_crypto)
 LIBS_msad_queue =	$(LIB_crypto)
 LIBS_msad_relay =	$(LIB_tls) $(LIB_ssl) $(LIB_crypto)

@@ -33,7 +33,8 @@ static void	 usage(void) __attribute__((__noreturn__));
 static void
 usage(void)
 {
-	fprintf(stderr, "usage: msactl [-j] [-s socket] command [argument ...]\n"
+	fprintf(stderr, "usage: msactl [-j] [-s socket] command "
+	    "[argument ...]\n"
 	    "       msactl [-j] [-s socket] monitor [-c count]\n");
 	exit(EXIT_USAGE);
 }

@@ -246,7 +246,8 @@ print_rcpt(const json_t *r, time_t now)
 	print_field("to", str(r, "to"));
 	fputs("        ", stdout);
 	output_text(stdout, str(r, "state"));
-	printf(", %lld tries", num(r, "tries"));
+	printf(", %lld %s", num(r, "tries"), num(r, "tries") == 1 ? "try" :
+	    "tries");
 	if (strcmp(str(r, "state"), "waiting") == 0) {
 		fputs(", next ", stdout);
 		print_due(r, 0, now);

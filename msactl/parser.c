@@ -22,7 +22,7 @@ enum kind {
 
 struct token {
 	enum kind		 kind;
-	const char		*word;	/* for TOKEN_ID: what messages call it */
+	const char		*word;	/* TOKEN_ID: what messages call it */
 	enum action		 action;
 	const struct token	*next;	/* NULL: nothing may follow */
 };

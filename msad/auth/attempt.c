@@ -70,7 +70,7 @@ static void
 log_attempt(const struct session *s, int level, const char *event,
     struct slice reason)
 {
-	log_msg(level, "session=%llx-%llx event=%s user=%s client=%s mech=%s "
+	log_msg(level, "s=%llx-%llx event=%s user=%s client=%s mech=%s "
 	    "auth=%s ms=%lld%s%s",
 	    (unsigned long long)s->frontend->epoch,
 	    (unsigned long long)s->sid, event,
@@ -355,7 +355,7 @@ attempt_cancel(struct session *s)
 	bool	 crossed = s->state == ATTEMPT_NONE ||
 	    s->state == ATTEMPT_GRANTED;
 
-	/* Gave the front-end up before it read 235, then nobody is logged in. */
+	/* A front-end that gave up before it read OK has nobody logged in. */
 	abandon(s);
 	reset(s);
 	if (!crossed)

@@ -9,7 +9,7 @@
 
 /* What PAM said. The slices end with the call. */
 struct pam_answer {
-	enum verdict	 verdict;	/* OK, AUTH_FAILED, AUTH_BUSY, AUTH_DISABLED */
+	enum verdict	 verdict;	/* OK, AUTH_FAILED, _BUSY, _DISABLED */
 	struct slice	 user;		/* as PAM knows it, when OK */
 	unsigned int	 fail_delay;	/* us, as modules asked */
 	struct slice	 reason;	/* for the log */

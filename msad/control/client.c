@@ -127,14 +127,17 @@ client_log(const struct client *c, int status, uint64_t matched)
 {
 	const struct request	*req = &c->question.req;
 	int			 level = LOG_INFO;
+	char			 q[32] = "";
 
 	if (req->cmd == REQUEST_STATUS || req->cmd == REQUEST_STATS ||
 	    req->cmd == REQUEST_QUEUE_LIST || req->cmd == REQUEST_QUEUE_SHOW)
 		level = LOG_DEBUG;
-	log_msg(level, "event=control-request uid=%u command=%s id=%llx all=%d"
-	    " status=%d matched=%llu", (unsigned int)c->peer.uid,
-	    log_q(request_name(req->cmd)), (unsigned long long)req->id,
-	    req->all, status, (unsigned long long)matched);
+	if (req->id != 0)
+		snprintf(q, sizeof(q), " q=%llx", (unsigned long long)req->id);
+	log_msg(level, "event=control-request%s uid=%u command=%s all=%d "
+	    "status=%d matched=%llu", q, (unsigned int)c->peer.uid,
+	    log_q(request_name(req->cmd)), req->all, status,
+	    (unsigned long long)matched);
 }
 
 void
@@ -160,7 +163,7 @@ client_end(struct client *c, int status, const char *reason, json_t *extra)
 	evtimer_del(c->timer);
 	if (c->closing)
 		return;
-	/* What it sent meanwhile, from the loop: we may be deep in its calls. */
+	/* What it sent meanwhile: from the loop, we may be deep in calls. */
 	bufferevent_enable(c->bev, EV_READ);
 	bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS |
 	    BEV_TRIG_DEFER_CALLBACKS);

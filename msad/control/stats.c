@@ -32,7 +32,7 @@ struct page {
 
 static TAILQ_HEAD(, page)	 pages = TAILQ_HEAD_INITIALIZER(pages);
 static unsigned int		 npages;
-static uint64_t			 gone[STAT_MAX];	/* of forgotten places */
+static uint64_t			 gone[STAT_MAX];	/* forgotten places */
 
 static struct page *
 page_find(enum ipc_role role, uint32_t slot)

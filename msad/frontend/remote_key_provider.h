@@ -9,7 +9,7 @@
 #include "common/slice.h"
 
 #define REMOTE_KEY_LABEL	"MSAD REMOTE KEY"
-#define REMOTE_KEY_ID_LEN	32	/* SHA-256 of the SubjectPublicKeyInfo */
+#define REMOTE_KEY_ID_LEN	32	/* SHA-256 of the public key info */
 #define REMOTE_KEY_TBS_MAX	1024	/* longest input that is sent */
 
 /* The padding octet of KEY_SIGN. */

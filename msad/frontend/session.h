@@ -47,7 +47,7 @@ struct session {
 	int64_t			 armed;		/* when the timer fires; 0 */
 	int64_t			 until;		/* end of an auth delay */
 	int64_t			 window;	/* begin of a rate window */
-	uint64_t		 window_size;	/* tx->data.size then */
+	uint64_t		 window_size;	/* data.size then */
 
 	uint32_t		 scanned;	/* input known without CRLF */
 	enum reply		 discard;	/* reply for a line too long */

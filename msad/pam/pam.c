@@ -153,6 +153,7 @@ is_trouble(int rc)
 	case PAM_SERVICE_ERR:
 	case PAM_OPEN_ERR:
 	case PAM_SYMBOL_ERR:
+	case PAM_MODULE_UNKNOWN:
 	case PAM_BUF_ERR:
 	case PAM_ABORT:
 		return true;

@@ -4,7 +4,7 @@
  * Every process is a program of its own, started with descriptor 3 (its channel
  * to msad), the standard ones, and a clean environment. All else comes over
  * that channel, at the first start as at each restart:
- * PROC_INIT, PROC_SYSLOG, PROC_CONF_PREPARE, PROC_FILE..., PROC_CONF_CHECK;
+ * PROC_SYSLOG, PROC_INIT, PROC_CONF_PREPARE, PROC_FILE..., PROC_CONF_CHECK;
  * once it answered READY: PROC_CONF_COMMIT, PROC_LISTENER..., PROC_CHANNEL...,
  * PROC_START. Nothing is taken from a child but what handlers.c reads.
  */
@@ -436,8 +436,8 @@ proc_start(struct proc *p)
 	ipc_set_peer(p->ch, p->index, p->epoch);
 	if (p->role != ROLE_QUEUE)
 		proc_timer(p, START_MS);
-	if (send_init(p) == -1 || (proc_send_syslog(p),
-	    proc_send_prepare(p, gen)) == -1) {
+	proc_send_syslog(p);	/* first, so that what fails is logged */
+	if (send_init(p) == -1 || proc_send_prepare(p, gen) == -1) {
 		log_err("event=child-start name=%s error=%s", p->name,
 		    log_q(strerror(errno)));
 		proc_kill(p);

@@ -11,11 +11,9 @@
 #include <time.h>
 
 #include "common/ipc.h"
+#include "msad/parent/restart.h"
 
 struct generation;
-
-/* Starts after a fault within a minute before a pause is made. */
-#define PROC_STARTS_MAX	5
 
 enum proc_state {
 	PROC_DOWN,		/* no process */
@@ -32,27 +30,27 @@ enum proc_state {
 struct proc {
 	TAILQ_ENTRY(proc)	 entry;
 	enum ipc_role		 role;
-	uint32_t		 slot;		/* number of its page */
+	uint32_t		 slot;	/* number of its page */
 	uint32_t		 index;		/* as its peers know it */
-	char			*relay;		/* of a Maildir relay: its name */
+	char			*relay;	/* of a Maildir relay: its name */
 	char			*root;		/* changed root; "/" for pam */
 	char			 name[48];	/* "frontend[0]", for the log */
 
 	enum proc_state		 state;
 	pid_t			 pid;		/* 0: none */
 	uint64_t		 epoch;
-	uint32_t		 generation;	/* that it was started with */
-	bool			 asked;		/* a reload waits for its answer */
+	uint32_t		 generation;	/* that it has */
+	bool			 asked;	/* a reload waits for its answer */
 	struct ipc		*ch;		/* NULL: none, or ended */
 	int			 page;		/* descriptor */
 	time_t			 since;
 	uint32_t		 restarts;
 	bool			 wanted;	/* to be started when it dies */
-	bool			 condemned;	/* was killed: not worth a word */
+	bool			 condemned;	/* was killed */
 	bool			 excused;	/* its next death is no fault */
 	bool			 retired;	/* to be freed when it dies */
-	int64_t			 faults[PROC_STARTS_MAX];	/* parent_now() */
-	int64_t			 rest;		/* no start before; parent_now() */
+	struct restart		 restart;
+	int64_t			 rest;	/* parent_now(): no start before */
 	struct event		 timer;		/* next start, or patience */
 };
 

@@ -312,7 +312,8 @@ void
 reload_ready(struct proc *p, uint32_t generation)
 {
 	/* an answer to a reload that was given up comes late: no matter */
-	if (state != CHECKING || !p->asked || generation != next->number)
+	if (state != CHECKING || !p->asked || generation != next->number ||
+	    p->state != PROC_RUNNING)
 		return;
 	p->asked = false;
 	reload_step();

@@ -4,9 +4,9 @@
  * Up: queue and keys; then auth, resolver, relays and control; front-ends last,
  * so that nothing is accepted that cannot be served. A death on the way up
  * ends msad. Later a worker, auth, resolver or control is started again, at
- * most PROC_STARTS_MAX times a minute; when queue or keys dies the family ends
+ * most RESTARTS_MAX times a minute; when queue or keys dies the family ends
  * and msad exits with 1: fail closed.
- * Down: front-ends, which see their sessions out; relays; the rest; queue; keys.
+ * Down: front-ends, which end their sessions; relays; the rest; queue; keys.
  */
 
 #include <sys/types.h>
@@ -26,7 +26,6 @@
 #include "msad/parent/process.h"
 #include "msad/parent/supervise.h"
 
-#define MINUTE_MS	60000
 #define PHASES_UP	3
 #define PHASES_DOWN	5
 
@@ -166,35 +165,17 @@ supervise_started(struct proc *p)
 
 /* --- death --- */
 
-/*
- * When may this place be started again, in milliseconds? At once after the
- * first fault of a minute, then more slowly, and after five when the oldest of
- * them is a minute old.
- */
 static int64_t
 delay_of(struct proc *p)
 {
-	static const int64_t	 delays[PROC_STARTS_MAX] = { 0, 100, 400, 1000,
-	    2000 };
-	int64_t			 now = parent_now();
-	int			 i, n = 0;
+	int64_t	 delay;
+	bool	 paused;
 
-	for (i = 0; i < PROC_STARTS_MAX; i++)
-		if (p->faults[i] != 0 && p->faults[i] > now - MINUTE_MS)
-			p->faults[n++] = p->faults[i];
-	for (i = n; i < PROC_STARTS_MAX; i++)
-		p->faults[i] = 0;
-	if (n == PROC_STARTS_MAX) {
-		log_err("event=child-throttled name=%s starts=%d", p->name, n);
-		/* the oldest gives its place to this one */
-		now = p->faults[0] + MINUTE_MS - now;
-		memmove(p->faults, p->faults + 1,
-		    (PROC_STARTS_MAX - 1) * sizeof(p->faults[0]));
-		p->faults[PROC_STARTS_MAX - 1] = parent_now();
-		return now;
-	}
-	p->faults[n] = now;
-	return delays[n];
+	delay = restart_delay(&p->restart, parent_now(), &paused);
+	if (paused)
+		log_err("event=child-throttled name=%s starts=%d seconds=%lld",
+		    p->name, RESTARTS_MAX, (long long)delay / 1000);
+	return delay;
 }
 
 /*

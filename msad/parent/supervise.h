@@ -44,7 +44,7 @@ void	 pool_reset(void);
 
 /* --- reload.c --- */
 
-#define RELOAD_SIGNAL	UINT64_MAX	/* sid of a reload that nobody waits for */
+#define RELOAD_SIGNAL	UINT64_MAX	/* nobody waits for the answer */
 
 /* Read the configuration again; sid: request of control, or RELOAD_SIGNAL. */
 void	 reload_begin(uint64_t sid);

@@ -12,10 +12,12 @@
 #define RECORD_MAX	(4U * 1024 * 1024)	/* octets of one payload */
 
 /* Octets that a record with len octets of payload takes. */
-#define RECORD_SIZE(len)	((RECORD_HEADER + (size_t)(len) + 7) & ~(size_t)7)
+#define RECORD_SIZE(len)	((RECORD_HEADER + (size_t)(len) + 7) & \
+				    ~(size_t)7)
 
 enum record_type {
-	RECORD_BATCH = 1,	/* what follows was written and flushed as one */
+	/* what follows was written and flushed as one */
+	RECORD_BATCH = 1,
 	RECORD_MESSAGE,		/* envelope, prefix and body */
 	RECORD_STATE,
 	RECORD_REMOVE,
@@ -28,7 +30,8 @@ struct record {
 	uint8_t		type;
 	uint16_t	flags;
 	uint32_t	len;		/* octets of payload */
-	uint32_t	key;		/* state: its key; batch: records in it */
+	/* state: its key; batch: records in it */
+	uint32_t	key;
 	uint64_t	id;		/* message; batch: durable epoch */
 	uint32_t	envlen;
 	uint32_t	prefixlen;
@@ -39,7 +42,8 @@ struct record {
 
 enum record_verdict {
 	RECORD_OK,
-	RECORD_NONE,		/* not a record of this segment at this offset */
+	/* not a record of this segment at this offset */
+	RECORD_NONE,
 	RECORD_FOREIGN		/* one, of a version not known here */
 };
 

@@ -50,7 +50,9 @@ answer(struct spool_txn *t, enum spool_result result)
 		done(arg, result);
 }
 
-/* Answer the changes in list, each with its result or, if not 0, with result. */
+/*
+ * Answer the changes in list, each with its result or, if not 0, with result.
+ */
 static void
 answer_all(struct txns *list, enum spool_result result)
 {

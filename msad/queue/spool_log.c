@@ -85,6 +85,8 @@ is_full(const struct spool *sp)
 
 	if (!sp->nospace || spool_spare(sp) > RESERVE)
 		return 0;
+	if (!sp->was_accepting)
+		return 1;		/* not before a segment is free */
 	if (want > sp->cfg.segment_size / 4)
 		want = sp->cfg.segment_size / 4;
 	return spool_spare(sp) < RESERVE || head_room(sp) < want;
@@ -108,9 +110,12 @@ spool_accepting(const struct spool *sp, const char **reason)
 	return result;
 }
 
-/* Tell when that has changed. */
-void
-spool_check_accepting(struct spool *sp)
+/*
+ * Tell when that has changed; that it came back only once a tick, since on a
+ * full disk it may come and go with every segment.
+ */
+static void
+tell_accepting(struct spool *sp, int tick)
 {
 	const char	*reason;
 	int		 ok;
@@ -118,11 +123,17 @@ spool_check_accepting(struct spool *sp)
 	if (sp->opening)
 		return;
 	ok = spool_accepting(sp, &reason) == SPOOL_OK;
-	if (ok == sp->was_accepting)
+	if (ok == sp->was_accepting || (ok && !tick))
 		return;
 	sp->was_accepting = ok;
 	if (sp->ev.accepting != NULL)
 		sp->ev.accepting(sp->ev.arg, ok, reason);
+}
+
+void
+spool_check_accepting(struct spool *sp)
+{
+	tell_accepting(sp, 0);
 }
 
 uint64_t
@@ -164,7 +175,7 @@ spool_tick(struct spool *sp)
 {
 	struct segment	*seg;
 
-	sp->prep_wait = 0;
+	sp->prep_wait = sp->alloc_wait = 0;
 	sp->no_victim = 0;
 	TAILQ_FOREACH(seg, &sp->segs, entry)
 		if (seg->dying == 1)
@@ -177,6 +188,7 @@ spool_tick(struct spool *sp)
 		sp->probe = 1;
 	if (sp->tick_copy || sp->probe)
 		spool_kick(sp);
+	tell_accepting(sp, 1);
 }
 
 /* The size of new segments: what was asked for, or what suits the disk. */
@@ -186,6 +198,7 @@ choose_size(struct spool *sp)
 	uint64_t	left = 0, size = SPOOL_SEGMENT_SIZE;
 
 	if (sp->cfg.segment_size == 0) {
+		sp->size_free = 1;
 		if (sp->io->space(sp->io->ctx, sp->dir, &left) == 0 &&
 		    left / 32 < size)
 			size = left / 32;
@@ -284,6 +297,7 @@ spool_open(int dirfd, struct spool_io *io, const struct spool_config *cfg,
 		return NULL;
 	}
 	sp->opening = 0;
+	sp->was_accepting = 1;
 	sp->was_accepting = spool_accepting(sp, NULL) == SPOOL_OK;
 	spool_prepare(sp);
 	return sp;

@@ -20,7 +20,8 @@ struct segment {
 	uint32_t		 size;
 	uint32_t		 end;		/* first octet not used */
 	uint32_t		 nids, aids;
-	uint64_t		*ids;		/* of the message records in it */
+	/* of the message records in it */
+	uint64_t		*ids;
 	int			 fd;		/* -1: not open */
 	uint8_t			 damaged;	/* keep; not to be cleaned */
 	uint8_t			 dying;		/* renamed, not yet durably */
@@ -46,8 +47,10 @@ struct object {
 	uint32_t	 off;
 	uint32_t	 size;
 	uint32_t	 nstates, astates;
-	uint32_t	 copies;		/* message records in segments */
-	uint8_t		 self;			/* copies beside the tombstone */
+	/* message records in segments */
+	uint32_t	 copies;
+	/* copies beside the tombstone */
+	uint8_t		 self;
 	uint8_t		 dead;
 	uint8_t		 bodyfile;
 	uint8_t		 lost;			/* its body file is damaged */
@@ -77,7 +80,8 @@ int	 places_counts(const struct places *, uint8_t type, uint64_t id,
  * A record is at off of seg and durable, size octets with its header: it is the
  * newest of its kind. -1 when memory is short, else 0.
  * recovering: records may come before their message does.
- * places_remove() and places_put_state() give 1 when there was nothing to change.
+ * places_remove() and places_put_state() give 1 when there was nothing to
+ * change.
  */
 int	 places_put_message(struct places *, uint64_t id, int bodyfile,
 	    struct segment *, uint32_t off, uint32_t size);
@@ -92,6 +96,7 @@ void	 places_release(struct places *, struct segment *);
 void	 places_prune(struct places *);
 /* All live messages in ascending id, as a malloc'd array; NULL: no memory. */
 struct object **places_sorted(const struct places *, size_t *n);
-void	 places_each(struct places *, void (*)(void *, struct object *), void *);
+void	 places_each(struct places *, void (*)(void *, struct object *),
+	    void *);
 
 #endif

@@ -41,12 +41,14 @@ TAILQ_HEAD(freefiles, freefile);
 /* A record within a transaction or batch: where, and what it will mean. */
 struct op {
 	uint64_t	id;
-	uint32_t	off;		/* in the transaction, then in the segment */
+	/* in the transaction, then in the segment */
+	uint32_t	off;
 	uint32_t	size;		/* with header and padding */
 	uint32_t	key;
 	uint8_t		type;
 	uint8_t		bodyfile;
-	struct segment	*from;		/* copied by reclaim from here, or NULL */
+	/* copied by reclaim from here, or NULL */
+	struct segment	*from;
 	struct spool_txn *txn;
 };
 
@@ -73,7 +75,8 @@ struct spool_message {
 	uint64_t		 id;
 	uint64_t		 size;		/* appended */
 	uint8_t			*buf;
-	size_t			 len, alloc;	/* gathered, not in the file yet */
+	/* gathered, not in the file yet */
+	size_t			 len, alloc;
 	int			 fd;		/* -1: all in buf */
 	uint32_t		 crc;		/* of what is in the file */
 	int			 flags;
@@ -102,7 +105,8 @@ struct spool {
 	unsigned int		 nsegs, nopened;
 	struct segment		*head;		/* NULL: none at the moment */
 	struct segment		*next;		/* prepared, not in segs */
-	struct segment		*table;		/* has the newest table: stays */
+	/* has the newest table: stays */
+	struct segment		*table;
 	struct freefiles	 free;
 	unsigned int		 nfree;
 	uint64_t		 last_epoch;
@@ -114,15 +118,20 @@ struct spool {
 	enum prep		 prep;
 	struct segment		*prep_seg;
 	uint32_t		 prep_filled;
+	int			 alloc_wait;	/* the same for new files */
 	int			 nospace;	/* it met a full disk */
-	int			 prep_wait;	/* it failed: not before the next tick */
+	/* it failed: not before the next tick */
+	int			 prep_wait;
 
 	/* reclaim */
 	struct segment		*victim;
 	uint32_t		 victim_off;
-	int			 tick_copy;	/* copy although nothing waits */
-	int			 no_victim;	/* none to be had till the next tick */
-	int			 probe;		/* write an empty batch: does it work? */
+	/* copy although nothing waits */
+	int			 tick_copy;
+	/* none to be had till the next tick */
+	int			 no_victim;
+	/* write an empty batch: does it work? */
+	int			 probe;
 
 	/* changes */
 	struct txns		 pending;
@@ -144,6 +153,7 @@ struct spool {
 	size_t			 nvoided;
 	struct spool_stats	 stats;
 	unsigned int		 opening;
+	int			 size_free;	/* ours to choose */
 };
 
 #define ROUND8(n)	(((n) + 7) & ~(size_t)7)
@@ -171,7 +181,8 @@ void	spool_check_accepting(struct spool *);
 /* spool_batch.c */
 void	spool_kick(struct spool *);
 void	spool_submit(struct spool_txn *);
-void	spool_fail_pending(struct spool *, enum spool_result, int messages_only);
+void	spool_fail_pending(struct spool *, enum spool_result,
+	    int messages_only);
 void	spool_failed(struct spool *, const char *what, int error);
 int	spool_batch_begin(struct spool *, struct segment *);
 int	spool_batch_add(struct spool *, const struct op *, const uint8_t *);

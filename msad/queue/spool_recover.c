@@ -158,8 +158,12 @@ read_header(struct recovery *rc, struct segment *seg)
 	if (v != SEGMENT_OK || epoch != seg->epoch || hsize != size) {
 		rc->report->bad++;
 		spool_trouble_segment(sp, seg, 0, "segment header damaged");
-	} else if (sp->key == 0)
+		return 0;
+	}
+	if (sp->key == 0)
 		sp->key = key;
+	if (sp->size_free)
+		sp->cfg.segment_size = hsize;
 	return 0;
 }
 
@@ -169,7 +173,8 @@ open_segments(struct recovery *rc)
 	struct segment	*seg;
 	size_t		 i;
 
-	qsort(rc->numbers, rc->n, sizeof(*rc->numbers), by_number);
+	if (rc->n > 1)
+		qsort(rc->numbers, rc->n, sizeof(*rc->numbers), by_number);
 	for (i = 0; i < rc->n; i++) {
 		seg = segment_new(rc->numbers[i], 0);
 		segment_insert(rc->sp, seg);
@@ -257,7 +262,8 @@ take_record(void *arg, const struct record *r, const uint8_t *payload,
 {
 	struct recovery	*rc = arg;
 	struct places	*ix = &rc->sp->ix;
-	uint32_t	 at = (uint32_t)off, size = (uint32_t)RECORD_SIZE(r->len);
+	uint32_t	 at = (uint32_t)off,
+	    size = (uint32_t)RECORD_SIZE(r->len);
 	int		 rv = 0;
 
 	(void)payload;
@@ -418,7 +424,7 @@ check_bodies(struct recovery *rc)
 	return 0;
 }
 
-/* --- telling the queue ----------------------------------------------------- */
+/* --- telling the queue --- */
 
 static void
 tell_states(struct recovery *rc, const struct object *o)
@@ -485,7 +491,7 @@ tell_all(struct recovery *rc)
 	return 0;
 }
 
-/* --- going on ----------------------------------------------------------------- */
+/* --- going on --- */
 
 /* A new head, with the table of all that was found, durable. */
 static int
@@ -519,9 +525,10 @@ recover(struct recovery *rc)
 
 	if (sp->io->list(sp->io->ctx, sp->log, log_name, rc) == -1)
 		return failed(rc, "reading " NAME_LOG);
+	if (open_segments(rc) == -1)
+		return -1;
 	drop_useless(rc);
-	if (open_segments(rc) == -1 || scan_all(rc) == -1 ||
-	    check_bodies(rc) == -1)
+	if (scan_all(rc) == -1 || check_bodies(rc) == -1)
 		return -1;
 	if (rc->oom)
 		spool_no_memory();

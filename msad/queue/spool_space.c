@@ -140,8 +140,11 @@ prep_failed(struct spool *sp, const char *name, int error)
 {
 	int	full = spool_from_errno(error) == SPOOL_NOSPACE;
 
+	/* a full disk does not hinder the use of files that are there */
+	sp->alloc_wait = 1;
+	if (!full || sp->prep == PREP_HEADER || sp->prep == PREP_NAME)
+		sp->prep_wait = 1;
 	sp->prep = PREP_NONE;
-	sp->prep_wait = 1;
 	if (sp->prep_seg != NULL) {
 		segment_free(sp, sp->prep_seg);
 		sp->prep_seg = NULL;
@@ -357,7 +360,7 @@ spool_prepare(struct spool *sp)
 		return;
 	if (sp->next == NULL && sp->nfree > 0)
 		start_header(sp);
-	else if (spool_spare(sp) <= RESERVE)
+	else if (spool_spare(sp) <= RESERVE && !sp->alloc_wait)
 		start_allocate(sp);
 }
 

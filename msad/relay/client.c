@@ -66,9 +66,8 @@ client_result(const struct client *c, struct result *res)
 	reply_text(&c->reply, res->text, sizeof(res->text));
 }
 
-/* A reply of 2xx or 3xx where it makes no sense. */
-static void
-result_unexpected(const struct client *c, struct result *res)
+void
+client_refusal(const struct client *c, struct result *res)
 {
 	client_result(c, res);
 	if (res->outcome == OUTCOME_DELIVERED || c->reply.code / 100 == 3) {
@@ -271,7 +270,7 @@ envelope_rcpt_reply(struct client *c, struct rcpt *rcpt)
 	/* too many for one transaction: R5321-4.5.3.1.10-a */
 	if ((c->reply.code == 452 || c->reply.code == 552) && c->accepted > 0)
 		return;
-	result_unexpected(c, &res);
+	client_refusal(c, &res);
 	job_rcpt_result(c->job, rcpt, &res, c->host, c->tls);
 }
 
@@ -279,7 +278,7 @@ envelope_rcpt_reply(struct client *c, struct rcpt *rcpt)
 static void
 envelope_refused(struct client *c)
 {
-	result_unexpected(c, &c->trouble);
+	client_refusal(c, &c->trouble);
 	c->mail_refused = 1;
 }
 
@@ -299,11 +298,11 @@ envelope_data_reply(struct client *c)
 		return;
 	}
 	if (c->reply.code / 100 == 2 || c->reply.code / 100 == 3) {
-		result_unexpected(c, &res);
+		client_refusal(c, &res);
 		client_break(c, &res);
 		return;
 	}
-	result_unexpected(c, &res);
+	client_refusal(c, &res);
 	tx_accepted_result(c, &res);
 	if (c->mail_refused)
 		job_all_results(c->job, &c->trouble, c->host, c->tls);
@@ -443,7 +442,7 @@ content_reply(struct client *c)
 	}
 	client_result(c, &res);
 	if (c->reply.code / 100 == 3)
-		result_unexpected(c, &res);
+		client_refusal(c, &res);
 	tx_accepted_result(c, &res);
 	tx_end(c);
 }
@@ -454,7 +453,7 @@ content_interrupted(struct client *c)
 {
 	struct result	 res;
 
-	result_unexpected(c, &res);
+	client_refusal(c, &res);
 	client_break(c, &res);
 }
 

@@ -93,7 +93,7 @@ struct client {
 	char			*password;
 	size_t			 password_len;
 	uint8_t			 cred[JOB_CRED_SIZE];
-	char			 host[320];	/* "name[address]:port" */
+	char			 host[256];	/* "name[address]:port" */
 	char			 tls[128];	/* for RELAY_RESULT */
 
 	/* the transaction */
@@ -139,5 +139,7 @@ void	 client_command(struct client *, unsigned int timeout, const char *fmt,
 	    ...) __attribute__((__format__(printf, 3, 4)));
 /* The reply under way, as a result. */
 void	 client_result(const struct client *, struct result *);
+/* The same where 2xx and 3xx make no sense: these count as transient. */
+void	 client_refusal(const struct client *, struct result *);
 
 #endif

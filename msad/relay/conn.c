@@ -4,7 +4,7 @@
  *
  * client.c drives it. It knows nothing of SMTP and trusts nothing of what
  * comes in: input is bounded by CONN_INPUT_MAX, reading goes on when it has
- * been consumed. Needs no file: certificates come with the tls_config.
+ * been consumed. Needs no file: certificates come with the struct trust.
  */
 
 #include <sys/types.h>
@@ -25,6 +25,7 @@
 
 #include "common/child.h"
 #include "msad/relay/conn.h"
+#include "msad/relay/trust.h"
 
 enum phase { CONNECTING, HANDSHAKE, OPEN, LOST };
 
@@ -32,7 +33,7 @@ struct conn {
 	int		 fd;
 	enum phase	 phase;
 	struct tls	*tls;
-	struct tls_config *tls_wanted;	/* handshake follows connect */
+	const struct trust *tls_wanted;	/* handshake follows connect */
 	char		*name;
 	int		 loopback;
 	int		 busy;		/* events are being delivered */
@@ -203,14 +204,13 @@ conn_input_ready(struct conn *c)
 }
 
 static int
-conn_begin_tls(struct conn *c, struct tls_config *config, const char *name)
+conn_begin_tls(struct conn *c, const struct trust *trust, const char *name)
 {
 	if ((c->tls = tls_client()) == NULL) {
 		conn_set_reason(c, "TLS", "out of memory");
 		return -1;
 	}
-	if (tls_configure(c->tls, config) == -1 ||
-	    tls_connect_fds(c->tls, c->fd, c->fd, name) == -1) {
+	if (trust_connect(trust, c->tls, c->fd, name) == -1) {
 		conn_set_reason(c, "TLS", tls_error(c->tls));
 		return -1;
 	}
@@ -363,7 +363,7 @@ conn_socket(struct conn *c, const char *address, unsigned int port,
 }
 
 struct conn *
-conn_open(const char *address, unsigned int port, struct tls_config *tls,
+conn_open(const char *address, unsigned int port, const struct trust *tls,
     const char *name, void (*event)(enum conn_event, void *), void *arg,
     const char **reason)
 {
@@ -395,7 +395,7 @@ conn_open(const char *address, unsigned int port, struct tls_config *tls,
 }
 
 int
-conn_starttls(struct conn *c, struct tls_config *config, const char *name)
+conn_starttls(struct conn *c, const struct trust *trust, const char *name)
 {
 	if (c->phase != OPEN || c->inlen > 0 || c->outlen > 0 ||
 	    c->tls != NULL) {
@@ -403,7 +403,7 @@ conn_starttls(struct conn *c, struct tls_config *config, const char *name)
 		    NULL);
 		return -1;
 	}
-	if (conn_begin_tls(c, config, name) == -1)
+	if (conn_begin_tls(c, trust, name) == -1)
 		return -1;
 	conn_want_write(c);
 	return 0;

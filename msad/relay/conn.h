@@ -11,7 +11,7 @@
  * inside a call; in each of them conn_free() is allowed.
  */
 struct conn;
-struct tls_config;
+struct trust;
 
 enum conn_event {
 	CONN_UP,		/* connected; or TLS is established */
@@ -29,14 +29,14 @@ enum conn_event {
  * reason is in *reason.
  */
 struct conn *conn_open(const char *address, unsigned int port,
-	    struct tls_config *tls, const char *name,
+	    const struct trust *tls, const char *name,
 	    void (*event)(enum conn_event, void *), void *arg,
 	    const char **reason);
 /*
  * Begin the handshake on a connection that is up (STARTTLS). 0, or -1 with
  * conn_reason(). Output is to be drained and input empty.
  */
-int	 conn_starttls(struct conn *, struct tls_config *, const char *name);
+int	 conn_starttls(struct conn *, const struct trust *, const char *name);
 /* Closes; says close_notify when TLS is up and the socket takes it. */
 void	 conn_free(struct conn *);
 

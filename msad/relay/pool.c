@@ -17,12 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <tls.h>
 
 #include "common/child.h"
 #include "common/log.h"
 #include "msad/relay/client.h"
 #include "msad/relay/pool.h"
+#include "msad/relay/trust.h"
 
 /* After a failed setup beside working connections; seconds. */
 #define POOL_PAUSE	5
@@ -69,7 +69,7 @@ pool_free(struct pool *p)
 {
 	TAILQ_REMOVE(&pools, p, entry);
 	event_del(&p->pause_over);
-	tls_config_free(p->conf.tls_config);
+	trust_free(p->conf.trust);
 	free(p->conf.name);
 	free(p->conf.host);
 	free(p->conf.helo);
@@ -126,35 +126,6 @@ pool_place(struct pool *p, struct client *c, enum client_place place)
 	p->n[place]++;
 }
 
-/* --- TLS --- */
-
-static struct tls_config *
-pool_tls(const struct conf_relay *r, const void *ca, size_t calen,
-    char *reason, size_t size)
-{
-	struct tls_config	*config;
-
-	if (r->verify && ca == NULL) {
-		snprintf(reason, size, "relay \"%s\": no CA certificates to "
-		    "verify with", r->name);
-		return NULL;
-	}
-	if ((config = tls_config_new()) == NULL) {
-		snprintf(reason, size, "relay \"%s\": out of memory", r->name);
-		return NULL;
-	}
-	if (!r->verify) {
-		tls_config_insecure_noverifycert(config);
-		tls_config_insecure_noverifyname(config);
-	} else if (tls_config_set_ca_mem(config, ca, calen) == -1) {
-		snprintf(reason, size, "relay \"%s\": CA certificates: %s",
-		    r->name, tls_config_error(config));
-		tls_config_free(config);
-		return NULL;
-	}
-	return config;
-}
-
 static void
 pool_on_pause_over(int fd, short what, void *arg)
 {
@@ -177,13 +148,16 @@ struct pool *
 pool_new(const struct conf *conf, const struct conf_relay *r, const void *ca,
     size_t calen, unsigned int connections, char *reason, size_t size)
 {
-	struct tls_config	*config = NULL;
-	struct pool		*p;
-	int			 i;
+	struct trust	*trust = NULL;
+	struct pool	*p;
+	const char	*why;
+	int		 i;
 
 	if (r->tls != CONF_TLS_NONE &&
-	    (config = pool_tls(r, ca, calen, reason, size)) == NULL)
+	    (trust = trust_new(r->verify, ca, calen, &why)) == NULL) {
+		snprintf(reason, size, "relay \"%s\": %s", r->name, why);
 		return NULL;
+	}
 	if ((p = calloc(1, sizeof(*p))) == NULL)
 		fatal("out of memory");
 	p->conf.name = dup_or_die(r->name);
@@ -193,7 +167,7 @@ pool_new(const struct conf *conf, const struct conf_relay *r, const void *ca,
 	p->conf.verify = r->verify;
 	p->conf.hostname = dup_or_die(conf->hostname);
 	p->conf.helo = dup_or_die(r->helo != NULL ? r->helo : conf->hostname);
-	p->conf.tls_config = config;
+	p->conf.trust = trust;
 	p->conf.connections = connections;
 	for (i = 0; i < PLACE_MAX; i++)
 		TAILQ_INIT(&p->list[i]);
@@ -387,24 +361,11 @@ pool_ready(struct pool *p, struct client *c)
 	conn_timeout(c->conn, CLIENT_IDLE_SECONDS);
 }
 
-/* Does another session of this pool work? */
-static int
-pool_works(const struct pool *p)
-{
-	struct client	*c;
-
-	if (p->n[PLACE_IDLE] > 0)
-		return 1;
-	TAILQ_FOREACH(c, &p->list[PLACE_ACTIVE], entry)
-		if (!c->setting_up)
-			return 1;
-	return 0;
-}
-
 /*
- * With another session at work the jobs stay for that one, and no further
- * connection is tried for a while. Else all that wait get the reason, so
- * that a dead host costs one attempt, not one a message.
+ * As long as there is another session, at work or still on its way, the jobs
+ * stay for that one, and no further connection is tried for a while. When it
+ * was the last, all that wait get the reason, so that a dead host costs one
+ * attempt, not one a message.
  */
 void
 pool_setup_failed(struct pool *p, struct client *c, const struct result *res)
@@ -412,7 +373,7 @@ pool_setup_failed(struct pool *p, struct client *c, const struct result *res)
 	struct timeval	 tv = { POOL_PAUSE, 0 };
 	struct job	*job, *next;
 
-	if (pool_works(p)) {
+	if (p->n[PLACE_IDLE] > 0 || p->n[PLACE_ACTIVE] > 1) {
 		p->pause_until = now() + POOL_PAUSE;
 		evtimer_add(&p->pause_over, &tv);
 		pool_gone(p, c);

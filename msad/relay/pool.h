@@ -8,7 +8,7 @@
 #include "msad/relay/job.h"
 
 struct client;
-struct tls_config;
+struct trust;
 
 /* What a pool takes over from its relay block; its own copies. */
 struct pool_conf {
@@ -19,7 +19,7 @@ struct pool_conf {
 	bool			 verify;
 	char			*helo;
 	char			*hostname;	/* ours: to see a loop */
-	struct tls_config	*tls_config;	/* NULL without TLS */
+	struct trust		*trust;		/* NULL without TLS */
 	unsigned int		 connections;	/* at most, in this worker */
 };
 

@@ -17,10 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <tls.h>
 #include <unistd.h>
-
-#include <openssl/crypto.h>
 
 #include "common/child.h"
 #include "common/conf.h"
@@ -29,6 +26,7 @@
 #include "msad/relay/maildir.h"
 #include "msad/relay/pool.h"
 #include "msad/relay/resolve.h"
+#include "msad/relay/trust.h"
 
 #define CA_MAX			(16 * 1024 * 1024)
 #define JOBS_MAX		16384
@@ -135,8 +133,7 @@ relay_early(void)
 	cores = n < 1 ? 1 : (unsigned int)n;
 	if (is_maildir())
 		return maildir_init();
-	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 ||
-	    tls_init() == -1) {
+	if (trust_init() == -1) {
 		log_err("event=start error=\"TLS library\"");
 		return -1;
 	}

@@ -72,12 +72,22 @@ setup_abandon(struct client *c)
 	setup_next_address(c);
 }
 
-/* The reply says no; it counts as transient whatever its class. */
+/*
+ * What the reply says is about us or the host and not about a message, so
+ * that it counts as transient whatever its class.
+ */
+static void
+setup_take_refusal(struct client *c)
+{
+	client_refusal(c, &c->trouble);
+	c->trouble.outcome = OUTCOME_TRANSIENT;
+	c->trouble.enhanced[0] = '4';
+}
+
 static void
 setup_refused(struct client *c)
 {
-	client_result(c, &c->trouble);
-	c->trouble.outcome = OUTCOME_TRANSIENT;
+	setup_take_refusal(c);
 	setup_abandon(c);
 }
 
@@ -91,7 +101,7 @@ setup_next_address(struct client *c)
 		snprintf(c->host, sizeof(c->host), "%.200s[%s]:%u", conf->host,
 		    c->addr[c->iaddr], conf->port);
 		c->conn = conn_open(c->addr[c->iaddr++], conf->port,
-		    conf->tls == CONF_TLS_IMPLICIT ? conf->tls_config : NULL,
+		    conf->tls == CONF_TLS_IMPLICIT ? conf->trust : NULL,
 		    conf->host, client_event, c, &reason);
 		if (c->conn != NULL) {
 			c->state = CLIENT_CONNECT;
@@ -204,10 +214,9 @@ setup_done(struct client *c)
 static void
 setup_auth_failed(struct client *c, const char *reason)
 {
-	if (reason == NULL) {
-		client_result(c, &c->trouble);
-		c->trouble.outcome = OUTCOME_TRANSIENT;
-	} else
+	if (reason == NULL)
+		setup_take_refusal(c);
+	else
 		result_set(&c->trouble, OUTCOME_TRANSIENT, "4.7.0", "%s",
 		    reason);
 	setup_fail(c);
@@ -411,7 +420,7 @@ setup_starttls_reply(struct client *c)
 	}
 	c->state = CLIENT_TLS;
 	conn_timeout(c->conn, TIMEOUT_HANDSHAKE);
-	if (conn_starttls(c->conn, conf->tls_config, conf->host) == -1) {
+	if (conn_starttls(c->conn, conf->trust, conf->host) == -1) {
 		result_set(&c->trouble, OUTCOME_TRANSIENT, "4.7.5", "%s",
 		    conn_reason(c->conn));
 		setup_abandon(c);

@@ -49,12 +49,15 @@ struct msg {
 	enum fate		 commit, removal;
 	enum fate		 state[NKEYS][NVERSIONS];
 	int			 versions[NKEYS];
-	int			 found[NKEYS];		/* at recovery, 0 none */
+	/* at recovery, 0 none */
+	int			 found[NKEYS];
 	int			 seen, locked;
 };
 TAILQ_HEAD(msgs, msg);
 
-/* One transaction under way: a new message, a state, a removal; any may miss. */
+/*
+ * One transaction under way: a new message, a state, a removal; any may miss.
+ */
 struct change {
 	TAILQ_ENTRY(change)	 entry;
 	struct msg		*added, *stated, *removed;
@@ -72,9 +75,9 @@ static struct {
 	uint64_t		 top;		/* highest id so far */
 	uint64_t		 rng;
 	unsigned int		 live, live_max;
-	uint64_t		 crashes, checked, lost, wrong, torn, bad, orphans,
-				    acked, failed, nospace, recycled, copied,
-				    batches, late, cut;
+	uint64_t		 crashes, checked, lost, wrong, torn, bad,
+				    orphans, acked, failed, nospace,
+				    recycled, copied, batches, late, cut;
 	int			 verbose, errors, registers;
 } t;
 
@@ -409,7 +412,7 @@ act(void)
 		    NULL, NULL);
 }
 
-/* --- recovery and the check ------------------------------------------------ */
+/* --- recovery and the check --- */
 
 static struct msg *
 find(uint64_t id)
@@ -541,6 +544,9 @@ applied(const struct change *c, int part)
 		return c->added == NULL ? -1 : c->added->seen > 0;
 	if (part == 1) {
 		if (c->stated == NULL || !c->stated->seen)
+			return -1;
+		/* a later one may stand over one that failed */
+		if (c->stated->found[c->key] > c->version && c->fate == MAYBE)
 			return -1;
 		return c->stated->found[c->key] >= c->version;
 	}

@@ -203,8 +203,10 @@ inode_crash(struct simdisk *d, struct inode *ino)
 	if (ino->dursize < ino->size && sim_random(d, 2))
 		n = ino->dursize;
 	d->used -= ino->size - n;
-	memset(ino->cur + n, 0, ino->alloc - n);
-	memset(ino->dur + n, 0, ino->alloc - n);
+	if (ino->alloc > n) {
+		memset(ino->cur + n, 0, ino->alloc - n);
+		memset(ino->dur + n, 0, ino->alloc - n);
+	}
 	ino->size = ino->dursize = n;
 }
 
@@ -290,7 +292,9 @@ dir_settle(struct simdisk *d, struct dir *dir, size_t n, int lossy)
 		inode_unref(d, dir->ops[i].ino);
 	}
 	dir->nops -= n;
-	memmove(dir->ops, dir->ops + n, dir->nops * sizeof(*dir->ops));
+	if (dir->nops > 0)
+		memmove(dir->ops, dir->ops + n,
+		    dir->nops * sizeof(*dir->ops));
 }
 
 static void
@@ -314,7 +318,7 @@ dir_crash(struct simdisk *d, struct dir *dir)
 	dir->ncur = dir->ndur;
 }
 
-/* --- calls ------------------------------------------------------------------- */
+/* --- calls --- */
 
 static struct fd *
 get_fd(struct simdisk *d, int fd)

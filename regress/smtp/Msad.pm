@@ -401,9 +401,11 @@ sub queue {
 sub mails {
 	my ($self, $path) = @_;
 	$path //= "$self->{dir}/box";
-	opendir(my $d, "$path/new") or return ();
+	my @m;
+	opendir(my $d, "$path/new") or return @m;
 	my @names = sort grep { !/^\./ } readdir($d);
-	return map { slurp("$path/new/$_") } @names;
+	@m = map { slurp("$path/new/$_") } @names;
+	return @m;
 }
 
 # Wait until n messages are there that match; those.

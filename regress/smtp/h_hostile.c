@@ -5,9 +5,9 @@
  * It logs "hostile attack=NAME outcome=..." and ends; the test looks at that
  * line and at what the attacked process logged.
  *
- * The table "credentials" of the configuration holds "user" and "password" of
- * an account that may really log in, for what only a logged-in session can
- * try.
+ * The table "credentials" of the configuration has one row, "user" =
+ * "password@any": an account that may really log in, for what only a logged-in
+ * session can try.
  */
 #include <sys/types.h>
 #include <sys/socket.h>
@@ -147,22 +147,22 @@ open_session(uint64_t sid)
 	ipc_send(auth);
 }
 
+static struct conf_row *
+account(void)
+{
+	return TAILQ_FIRST(&conf_table_find(child_conf(),
+	    "credentials")->rows);
+}
+
 static void
 start_plain(uint64_t sid)
 {
-	struct conf_table	*t = conf_table_find(child_conf(), "credentials");
-	struct conf_row		*row;
-	const char		*user = "", *password = "";
-	char			 plain[256];
-	int			 n;
+	struct conf_row	*row = account();
+	char		 plain[256];
+	int		 n;
 
-	TAILQ_FOREACH(row, &t->rows, entry) {
-		if (strcmp(row->key, "user") == 0)
-			user = row->value;
-		else
-			password = row->value;
-	}
-	n = snprintf(plain, sizeof(plain), "%c%s%c%s", 0, user, 0, password);
+	n = snprintf(plain, sizeof(plain), "%c%s%c%.*s", 0, row->key, 0,
+	    (int)strcspn(row->value, "@"), row->value);
 	ipc_start(auth, IPC_AUTH_START, sid);
 	ipc_put_u8(auth, 1);
 	ipc_put_str(auth, "PLAIN");
@@ -235,12 +235,7 @@ end(uint64_t sid, uint64_t size)
 static const char *
 own_address(char *buf, size_t size)
 {
-	struct conf_table	*t = conf_table_find(child_conf(), "credentials");
-	struct conf_row		*row;
-
-	TAILQ_FOREACH(row, &t->rows, entry)
-		if (strcmp(row->key, "user") == 0)
-			snprintf(buf, size, "%s@example.org", row->value);
+	snprintf(buf, size, "%s@example.org", account()->key);
 	return buf;
 }
 
@@ -382,8 +377,8 @@ a_two_attempts(void)
 	open_session(1);
 	start_plain(1);
 	start_plain(1);
-	ipc_wait(auth, IPC_AUTH_RESULT, WAIT_MS);
-	ipc_wait(auth, IPC_AUTH_RESULT, 1000);
+	while (answer(auth, IPC_AUTH_RESULT) != -1)
+		;
 	tell(verdict);
 }
 

@@ -3,16 +3,19 @@
  *
  * usage: h_relay -L libexecdir -c conf [-C ca.pem] [-H hosts] [-R resolv.conf]
  *	[-r root] [-u uid] [-g gid] [-m] [-8] [-b] [-n jobs] [-w window]
- *	[-U user -P password] relay from file rcpt ...
+ *	[-U user -P password] [-x conf] relay from file rcpt ...
  *
  * Plays msad on descriptor 3 of both and the queue to the relay. Sends the
  * same job -n times, -w of them at once, and prints a line per result of the
  * first ones: index, outcome, code, status, host, tls, text, tab-separated;
- * then "done STATE" for each job and a line with the sums. -m: a Maildir
- * process rooted in root. -b: header and body in two descriptors.
+ * then "done STATE" for each job, a line with the sums and the processor
+ * seconds of the relay and the resolver. -m: a Maildir process rooted in
+ * root. -b: header and body in two descriptors. -x: the configuration is
+ * replaced by that one when half of the jobs are done.
  */
 #include <sys/types.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -36,6 +39,8 @@
 #define PRINT_MAX	64
 
 static const char	*libexec, *conf_path, *ca, *hosts, *resolv;
+static const char	*next_conf;
+static uint32_t		 generation = 1;
 static const char	*root = "/var/empty", *user = "", *password = "";
 static uid_t		 uid;
 static gid_t		 gid;
@@ -140,7 +145,7 @@ send_file(struct ipc *ch, enum ipc_file kind, const char *name,
 	if ((fd = open(path, O_RDONLY)) == -1)
 		err(1, "%s", path);
 	ipc_start(ch, IPC_PROC_FILE, 0);
-	ipc_put_u32(ch, 1);
+	ipc_put_u32(ch, generation);
 	ipc_put_u8(ch, (uint8_t)kind);
 	ipc_put_str(ch, name);
 	ipc_send_fd(ch, fd);
@@ -161,7 +166,7 @@ static void
 send_generation(struct ipc *ch, unsigned int type)
 {
 	ipc_start(ch, type, 0);
-	ipc_put_u32(ch, 1);
+	ipc_put_u32(ch, generation);
 	ipc_send(ch);
 }
 
@@ -181,7 +186,7 @@ configure(struct ipc *ch, const char *relay_name)
 		err(1, "conf");
 	free(text);
 	ipc_start(ch, IPC_PROC_CONF_PREPARE, 0);
-	ipc_put_u32(ch, 1);
+	ipc_put_u32(ch, generation);
 	ipc_send_fd(ch, fd);
 	if (ch == relay)
 		send_file(ch, FILE_RELAY_CA, relay_name, ca);
@@ -295,6 +300,13 @@ on_done(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	if (done < PRINT_MAX)
 		printf("done\t%u\n", state);
 	done++;
+	if (next_conf != NULL && done == njobs / 2) {
+		conf_path = next_conf;
+		generation++;
+		configure(relay, job_args[0]);
+		if (resolver != NULL)
+			configure(resolver, job_args[0]);
+	}
 	if (sent < njobs)
 		send_job();
 	if (done == njobs)
@@ -331,7 +343,8 @@ usage(void)
 {
 	fprintf(stderr, "usage: h_relay -L dir -c conf [-C ca] [-H hosts] "
 	    "[-R resolv] [-r root] [-u uid] [-g gid] [-m8b] [-n jobs] "
-	    "[-w window] [-U user -P password] relay from file rcpt ...\n");
+	    "[-w window] [-U user -P password] [-x conf] relay from "
+	    "file rcpt ...\n");
 	exit(2);
 }
 
@@ -340,7 +353,7 @@ options(int argc, char **argv)
 {
 	int	 ch;
 
-	while ((ch = getopt(argc, argv, "8bc:C:g:H:L:mn:P:r:R:u:U:w:")) != -1)
+	while ((ch = getopt(argc, argv, "8bc:C:g:H:L:mn:P:r:R:u:U:w:x:")) != -1)
 		switch (ch) {
 		case '8': eightbit = 1; break;
 		case 'b': split = 1; break;
@@ -357,6 +370,7 @@ options(int argc, char **argv)
 		case 'u': uid = (uid_t)strtoul(optarg, NULL, 10); break;
 		case 'U': user = optarg; break;
 		case 'w': window = strtoul(optarg, NULL, 10); break;
+		case 'x': next_conf = optarg; break;
 		default: usage();
 		}
 	job_args = argv + optind;
@@ -380,6 +394,7 @@ int
 main(int argc, char **argv)
 {
 	struct timespec	 end;
+	struct rusage	 ru;
 	double		 seconds;
 	int		 status, failed = 0;
 
@@ -415,10 +430,14 @@ main(int argc, char **argv)
 	    outcomes[2], seconds);
 	shut_down(relay);
 	shut_down(resolver);
-	while (wait(&status) != -1)
+	while (wait3(&status, 0, &ru) != -1) {
+		printf("cpu\t%.3f\n", (double)(ru.ru_utime.tv_sec +
+		    ru.ru_stime.tv_sec) + (double)(ru.ru_utime.tv_usec +
+		    ru.ru_stime.tv_usec) / 1e6);
 		if (status != 0) {
 			printf("exit\t%d\n", status);
 			failed = 1;
 		}
+	}
 	return failed;
 }

@@ -5,6 +5,7 @@ use FindBin;
 use lib $FindBin::Bin;
 use Msad;
 use Test::More;
+no warnings 'portable';
 
 my $d = Msad->new;
 my $u = $d->account(0);

@@ -44,6 +44,19 @@ my $text = "From: a\@example.org\r\nSubject: x\r\n\r\n.dot\r\n" .
     ("line\r\n" x 50) . "..\r\n.\r\nend\r\n";
 my $message = spew("$dir/message", $text);
 
+# The log of a next hop, when all its connections have ended.
+sub told_to {
+	my ($path) = @_;
+	my $l;
+	for (1 .. 500) {
+		$l = slurp($path);
+		last if (() = $l =~ /^end$/mg) == (() = $l =~ /^connection$/mg);
+		select(undef, undef, undef, 0.01);
+	}
+	$l =~ s/^end\n//mg;
+	return $l;
+}
+
 # --- a scripted next hop ---
 
 package Peer {
@@ -95,7 +108,8 @@ package Peer {
 		    $p->get })) {
 			if ($l eq '.') {
 				$p->log("DATA " . length($d) . "\n");
-				return $p->{data} = $d;
+				main::spew($p->{data}, $d);
+				return $d;
 			}
 			$l =~ s/\A\.//;
 			$d .= "$l\r\n";
@@ -152,16 +166,18 @@ sub next_hop {
 		@pids = ();
 		$SIG{CHLD} = 'IGNORE';
 		for (my $n = 1; my $s = $l->accept; $n++) {
+			next if fork;
 			open(my $log, '>>:raw', $path);
 			open(my $null, '>', '/dev/null');
 			$log->autoflush(1);
 			print $log "connection\n";
 			my $p = bless { s => $s, in => '', log => $log,
-			    n => $n, null => $null }, 'Peer';
+			    data => "$path.data", null => $null }, 'Peer';
 			eval { $code->($p, $n) };
 			print $log "died: $@" if $@;
-			spew("$path.data", $p->{data}) if defined $p->{data};
 			close $s;
+			print $log "end\n";
+			POSIX::_exit(0);
 		}
 		POSIX::_exit(0);
 	}
@@ -169,11 +185,16 @@ sub next_hop {
 	return ($l->sockport, $path);
 }
 
+sub conf {
+	my ($relay) = @_;
+	return spew("$dir/conf" . ++$serial, "hostname \"mail.test\"\n" .
+	    "relay \"r\" { $relay }\nmatch from auth sender any relay \"r\"\n");
+}
+
 # Run h_relay; its lines, and the results in short: "index outcome code status".
 sub relay {
 	my ($conf, %o) = @_;
-	my $file = spew("$dir/conf" . ++$serial, "hostname \"mail.test\"\n" .
-	    "relay \"r\" { $conf }\nmatch from auth sender any relay \"r\"\n");
+	my $file = conf($conf);
 	my @cmd = ("$build/h_relay", '-L', $build, '-c', $file, '-r',
 	    $o{root} // "$dir/empty", '-u', $uid, '-g', $gid,
 	    @{$o{opts} // []}, 'r', $o{from} // 's@example.org',
@@ -214,7 +235,7 @@ subtest 'a pipelined transaction' => sub {
 	    '0 0 250 2.0.0, 1 0 250 2.0.0, done 0', 'both delivered',
 	    qr/127\.0\.0\.1\[127\.0\.0\.1\]:$port\t\t2\.0\.0 taken/);
 	my $size = length $text;
-	is(slurp($log), "connection\nC: EHLO mail.test\n" .
+	is(told_to($log), "connection\nC: EHLO mail.test\n" .
 	    "C: MAIL FROM:<s\@example.org> SIZE=$size BODY=8BITMIME\n" .
 	    "C: RCPT TO:<a\@x>\nC: RCPT TO:<b\@x>\nC: DATA\n" .
 	    "DATA $size\nC: QUIT\n", 'R1870-6.3-a, one message for both');
@@ -252,8 +273,8 @@ subtest 'without PIPELINING' => sub {
 	told(relay("host \"127.0.0.1\" port $port", to => ['a@x', 'b@x',
 	    'c@x']), '0 0 250 2.0.0, 1 0 250 2.0.0, 2 0 250 2.0.0, done 0',
 	    'delivered');
-	unlike(slurp($log), qr/EARLY/, 'R2920-3.1-a one command at a time');
-	is(() = slurp($log) =~ /waits/g, 5, 'each was awaited');
+	unlike(told_to($log), qr/EARLY/, 'R2920-3.1-a one command at a time');
+	is(() = told_to($log) =~ /waits/g, 5, 'each was awaited');
 };
 
 subtest 'results by recipient' => sub {
@@ -298,7 +319,7 @@ subtest 'too many recipients for one transaction' => sub {
 		told(relay("host \"127.0.0.1\" port $port", to => ['a@x',
 		    'b@x', 'c@x']), '0 0 250 2.0.0, 2 2 550 5.0.0, ' .
 		    '1 0 250 2.0.0, done 0', 'R5321-4.5.3.1.10-a');
-		is(() = slurp($log) =~ /^connection/mg, 1, 'at once, on the ' .
+		is(() = told_to($log) =~ /^connection/mg, 1, 'at once, on the ' .
 		    'same connection');
 	}
 };
@@ -318,7 +339,7 @@ subtest 'no recipient accepted' => sub {
 	told(relay("host \"127.0.0.1\" port $port", opts => ['-n', 2]),
 	    '0 2 550 5.1.1, done 0, 0 0 250 2.0.0, done 0',
 	    'failed, and the session goes on');
-	like(slurp($log), qr/^C: DATA\nC: \.\nC: MAIL/m,
+	like(told_to($log), qr/^C: DATA\nC: \.\nC: MAIL/m,
 	    'R2920-3.1-a a lone dot after 354');
 
 	($port, $log) = next_hop(sub {
@@ -330,7 +351,7 @@ subtest 'no recipient accepted' => sub {
 	});
 	told(relay("host \"127.0.0.1\" port $port", opts => ['-n', 2]),
 	    '0 1 450 4.2.1, done 0, 0 0 250 2.0.0, done 0', 'one by one');
-	like(slurp($log), qr/^C: RCPT[^\n]*\nC: RSET\nC: MAIL/m,
+	like(told_to($log), qr/^C: RCPT[^\n]*\nC: RSET\nC: MAIL/m,
 	    'no DATA without recipients; RSET before the next MAIL');
 };
 
@@ -401,7 +422,7 @@ subtest 'connections lost' => sub {
 	told(relay("host \"127.0.0.1\" port $port"), '0 1 421 4.3.2, done 0',
 	    '421 to MAIL');
 	($port) = next_hop(sub { $_[0]->say('554 5.3.2 no service') });
-	told(relay("host \"127.0.0.1\" port $port"), '0 1 554 5.3.2, done 1',
+	told(relay("host \"127.0.0.1\" port $port"), '0 1 554 4.3.2, done 1',
 	    'greeting 554');
 	($port) = next_hop(sub { });
 	told(relay("host \"127.0.0.1\" port $port"), '0 1 0 4.4.2, done 1',
@@ -416,8 +437,8 @@ subtest 'connections are used again' => sub {
 	my ($port, $log) = next_hop(sub { $_[0]->greet(@caps); $_[0]->take });
 	my $r = relay("host \"127.0.0.1\" port $port", opts => ['-n', 20]);
 	is($r->{short}, join(', ', ('0 0 250 2.0.0, done 0') x 20), 'taken');
-	is(() = slurp($log) =~ /^connection/mg, 1, 'one connection');
-	is(() = slurp($log) =~ /^C: QUIT/mg, 1, 'and a QUIT');
+	is(() = told_to($log) =~ /^connection/mg, 1, 'one connection');
+	is(() = told_to($log) =~ /^C: QUIT/mg, 1, 'and a QUIT');
 
 	# it closes, or says 421, between messages: nobody is told
 	for my $last (undef, '421 4.4.2 idle') {
@@ -431,13 +452,44 @@ subtest 'connections are used again' => sub {
 		    ['-n', 6]);
 		is($r->{short}, join(', ', ('0 0 250 2.0.0, done 0') x 6),
 		    'a fresh connection instead');
-		cmp_ok(scalar(() = slurp($log) =~ /^connection/mg), '>=', 3,
+		cmp_ok(scalar(() = told_to($log) =~ /^connection/mg), '>=', 3,
 		    'three at least');
 	}
 	($port, $log) = next_hop(sub { $_[0]->greet(@caps); $_[0]->take });
 	relay("host \"127.0.0.1\" port $port concurrency 1", opts => ['-n',
 	    20, '-w', 20]);
-	is(() = slurp($log) =~ /^connection/mg, 1, 'concurrency 1');
+	is(() = told_to($log) =~ /^connection/mg, 1, 'concurrency 1');
+};
+
+subtest 'a next hop that takes two connections' => sub {
+	my ($port, $log) = next_hop(sub {
+		my ($p, $n) = @_;
+		return $p->say('421 4.7.0 too many') if $n > 2;
+		$p->greet(@caps);
+		$p->take;
+	});
+	my $r = relay("host \"127.0.0.1\" port $port", opts => ['-n', 50,
+	    '-w', 10]);
+	like($r->{text}, qr/^sum\t50\t0\t0\t/m, 'the others do without') or
+	    diag($r->{text});
+};
+
+subtest 'reload' => sub {
+	my ($a, $alog) = next_hop(sub { $_[0]->greet(@caps); $_[0]->take });
+	my ($b, $blog) = next_hop(sub { $_[0]->greet(@caps); $_[0]->take });
+	my $r = relay("host \"127.0.0.1\" port $a concurrency 3", opts =>
+	    ['-n', 40, '-w', 8, '-x', conf("host \"127.0.0.1\" port $b")]);
+	like($r->{text}, qr/^sum\t40\t0\t0\t/m, 'nothing fails') or
+	    diag($r->{text});
+	is($r->{status}, 0, 'exit');
+	my $na = () = told_to($alog) =~ /^DATA/mg;
+	my $nb = () = told_to($blog) =~ /^DATA/mg;
+	is($na + $nb, 40, 'each message once');
+	cmp_ok($na, '>=', 20, 'to the old next hop');
+	cmp_ok($nb, '>=', 10, 'then to the new one');
+	is(() = told_to($alog) =~ /^C: QUIT/mg,
+	    () = told_to($alog) =~ /^connection/mg,
+	    'old connections say QUIT');
 };
 
 subtest 'a hostile next hop (X-nh-1)' => sub {
@@ -471,7 +523,7 @@ subtest 'a hostile next hop (X-nh-1)' => sub {
 		like($r->{short}, qr/^0 1 \d+ 4\.\d\.\d, done 1$/, $name) or
 		    diag($r->{text});
 		is($r->{status}, 0, 'and the relay lives');
-		unlike(slurp($log), qr/^C: MAIL/m, 'no mail was sent');
+		unlike(told_to($log), qr/^C: MAIL/m, 'no mail was sent');
 	}
 	my ($port) = next_hop(sub {
 		my ($p) = @_;
@@ -494,7 +546,7 @@ subtest 'HELO, loops, 8-bit' => sub {
 	});
 	told(relay("host \"127.0.0.1\" port $port", opts => ['-8']),
 	    '0 0 250 2.0.0, done 0', 'HELO after 502; 7-bit content passes');
-	like(slurp($log), qr/C: HELO mail.test\nC: MAIL FROM:<s\@example.org>\n/,
+	like(told_to($log), qr/C: HELO mail.test\nC: MAIL FROM:<s\@example.org>\n/,
 	    'and no parameters');
 	my $eight = spew("$dir/8bit", "Subject: x\r\n\r\n\xc3\xa4\r\n");
 	told(relay("host \"127.0.0.1\" port $port", opts => ['-8'],
@@ -513,18 +565,20 @@ subtest 'HELO, loops, 8-bit' => sub {
 		    file => spew("$dir/bare", "X: y\r\n\r\n$bad")),
 		    '0 2 0 5.6.0, done 0', 'R5321-2.3.8-a bare CR or LF');
 	}
-	unlike(slurp($log), qr/^DATA/m, 'no message was completed');
+	unlike(told_to($log), qr/^DATA/m, 'no message was completed');
 	told(relay("host \"127.0.0.1\" port $port", from => ''),
 	    '0 0 250 2.0.0, done 0', 'the null reverse-path');
-	like(slurp($log), qr/^C: MAIL FROM:<> SIZE/m, 'as <>');
+	like(told_to($log), qr/^C: MAIL FROM:<> SIZE/m, 'as <>');
 };
 
 # --- TLS and logins ---
 
 sub sh { system('sh', '-c', "cd $dir && ($_[0]) >/dev/null 2>&1") == 0 or
     die $_[0]; }
-sh('openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes ' .
-    '-keyout ca.key -out ca.pem -days 2 -subj /CN=ca');
+# a bundle of two: the one that counts comes last
+sh("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes " .
+    "-keyout $_.key -out $_.pem -days 2 -subj /CN=$_") for 'decoy', 'ca';
+sh('cat decoy.pem ca.pem >bundle.pem');
 for (['good', 'smart.test'], ['other', 'other.test']) {
 	my ($name, $dns) = @$_;
 	spew("$dir/$name.ext", "subjectAltName=DNS:$dns\n");
@@ -535,7 +589,7 @@ for (['good', 'smart.test'], ['other', 'other.test']) {
 }
 my $hosts = spew("$dir/hosts", "# hosts\n127.0.0.9 smart.test\n" .
     "127.0.0.1\tSMART.test alias.test # comment\n::1 v6.test\n");
-my @with_ca = ('-C', "$dir/ca.pem", '-H', $hosts);
+my @with_ca = ('-C', "$dir/bundle.pem", '-H', $hosts);
 
 sub tls_hop {
 	my ($cert, $implicit, $code) = @_;
@@ -562,7 +616,7 @@ subtest 'TLS' => sub {
 		    opts => [@with_ca]), '0 0 250 2.0.0, done 0',
 		    "$word verified; the second address is tried",
 		    qr/smart\.test\[127\.0\.0\.1\]:$port\tTLSv1\.3 \S+ verified/);
-		like(slurp($log), qr/TLS\nC: EHLO mail\.test\nC: MAIL/,
+		like(told_to($log), qr/TLS\nC: EHLO mail\.test\nC: MAIL/,
 		    'EHLO again under TLS') unless $implicit;
 		told(relay("host \"127.0.0.1\" port $port $word"),
 		    '0 0 250 2.0.0, done 0', "$word without verification",
@@ -583,7 +637,7 @@ subtest 'TLS' => sub {
 	    $_[0]->take });
 	told(relay("host \"127.0.0.1\" port $port starttls"),
 	    '0 1 0 4.7.4, done 1', 'STARTTLS not offered: no mail');
-	unlike(slurp($log), qr/^C: MAIL/m, 'none in clear');
+	unlike(told_to($log), qr/^C: MAIL/m, 'none in clear');
 	told(relay("host \"127.0.0.1\" port $port tls"),
 	    '0 1 0 4.7.5, done 1', 'TLS to a plaintext port');
 	like(relay("host \"smart.test\" port $port tls verify")->{text},
@@ -600,9 +654,9 @@ subtest 'logins' => sub {
 	});
 	told(relay("host \"smart.test\" port $port tls verify", opts =>
 	    [@with_ca, @login]), '0 0 250 2.0.0, done 0', 'PLAIN');
-	like(slurp($log), qr/^C: AUTH PLAIN AHVzZXIAc2VjIHJldA==\n/m,
+	like(told_to($log), qr/^C: AUTH PLAIN AHVzZXIAc2VjIHJldA==\n/m,
 	    'user and password');
-	like(slurp($log), qr/^C: MAIL FROM:<s\@example.org> AUTH=<>$/m,
+	like(told_to($log), qr/^C: MAIL FROM:<s\@example.org> AUTH=<>$/m,
 	    'R4954-5-b AUTH=<>');
 	($port, $log) = tls_hop('good', 1, sub {
 		my ($p) = @_;
@@ -614,7 +668,7 @@ subtest 'logins' => sub {
 	});
 	told(relay("host \"127.0.0.1\" port $port tls", opts => [@login]),
 	    '0 0 250 2.0.0, done 0', 'LOGIN');
-	like(slurp($log), qr/^C: AUTH LOGIN\nC: dXNlcg==\nC: c2VjIHJldA==\n/m,
+	like(told_to($log), qr/^C: AUTH LOGIN\nC: dXNlcg==\nC: c2VjIHJldA==\n/m,
 	    'user, then password');
 	($port, $log) = next_hop(sub {
 		my ($p) = @_;
@@ -623,7 +677,7 @@ subtest 'logins' => sub {
 		$p->take;
 	});
 	told(relay("host \"127.0.0.1\" port $port", opts => [@login]),
-	    '0 1 535 5.7.8, done 1', 'a refused login waits');
+	    '0 1 535 4.7.8, done 1', 'a refused login waits');
 	($port, $log) = next_hop(sub { $_[0]->greet('SIZE'); $_[0]->take });
 	told(relay("host \"127.0.0.1\" port $port", opts => [@login]),
 	    '0 1 0 4.7.0, done 1', 'no mechanism', qr/neither AUTH/);
@@ -638,7 +692,7 @@ subtest 'logins' => sub {
 		told(relay("host \"$own\" port $port", opts => [@login]),
 		    '0 1 0 4.7.0, done 1', 'no password in clear',
 		    qr/not sent without TLS/);
-		unlike(slurp($log), qr/AUTH/, 'none was sent');
+		unlike(told_to($log), qr/AUTH/, 'none was sent');
 	}
 };
 

@@ -1,4 +1,6 @@
-/* links: msad/control/client.c msad/control/question.c msad/control/answer.c msad/control/request.c msad/control/peers.c msad/control/stats.c */
+/* links: msad/control/client.c msad/control/question.c */
+/* links: msad/control/answer.c msad/control/request.c */
+/* links: msad/control/peers.c msad/control/stats.c */
 /* libs: jansson */
 /*
  * msad-control behind its channels: a caller on a real socket, a queue and an

@@ -33,7 +33,8 @@ parse(struct request *req, const char *line, size_t len)
 }
 
 static void
-expect(const char *line, enum request_cmd cmd, uint64_t id, bool all, int level)
+expect(const char *line, enum request_cmd cmd, uint64_t id, bool all,
+    int level)
 {
 	struct request	 req;
 
@@ -69,7 +70,8 @@ static void
 t_refused(void **state)
 {
 	static const char *const lines[] = {
-		"", " ", "{", "}", "{}", "[]", "null", "true", "1", "\"reload\"",
+		"", " ", "{", "}", "{}", "[]", "null", "true", "1",
+		"\"reload\"",
 		"{\"cmd\":1}", "{\"cmd\":null}", "{\"cmd\":{}}",
 		"{\"cmd\":\"\"}", "{\"cmd\":\"reload \"}",
 		"{\"cmd\":\"RELOAD\"}", "{\"cmd\":\"reload\"}x",

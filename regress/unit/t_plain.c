@@ -118,7 +118,7 @@ names(void **state)
 		"", "a\nb", "a\rb", "\t", "\x01", "\x7f", "a/b", "../../etc",
 		"\302\200", "\302\205",		/* C1 */
 		"\302\240",			/* no-break space */
-		"\302\255",			/* soft hyphen: maps to nothing */
+		"\302\255",			/* soft hyphen, maps to "" */
 		"\342\200\213",			/* zero width space */
 		"\342\200\256ann",		/* right-to-left override */
 		"\357\273\277ann",		/* byte order mark */

@@ -54,9 +54,9 @@ static const char *const outcomes[] = { "worked", "EACCES", "EPERM",
 
 /* Made before the sandbox, for the probes. */
 static char		 dir[] = "/tmp/t_sandbox.XXXXXX";
-static int		 outside = -1;		/* descriptor of "/etc" */
+static int		 outside = -1;		/* of "/etc" */
 static int		 tcp = -1;		/* a listener on loopback */
-static int		 plain = -1;		/* unconnected TCP, each child's own */
+static int		 plain = -1;		/* TCP, each child's own */
 static int		 udp = -1;		/* bound on loopback */
 static struct sockaddr_in tcp_addr, udp_addr;
 
@@ -496,18 +496,6 @@ w_spool(void)
 	    F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW) == -1 ? -1 : 0;
 }
 
-static int
-w_fork(void)
-{
-	return p_fork() == -1 || wait(NULL) == -1 ? -1 : 0;
-}
-
-static int
-w_open(void)
-{
-	return p_open_outside() == -1 ? -1 : 0;
-}
-
 struct probe {
 	const char	*name;
 	int		 (*fn)(void);
@@ -590,7 +578,8 @@ static const struct probe privileged[] = {
 	P(p_ptrace, IS_EPERM), P(p_vm_read, IS_EPERM), P(p_mount, IS_EPERM),
 	P(p_unshare, IS_EPERM), P(p_keyctl, IS_EPERM), P(p_bpf, IS_EPERM),
 	P(p_module, IS_EPERM), P(p_uring, IS_EPERM),
-	P(p_set_hostname, IS_EPERM), P(w_fork, WORKED), P(w_open, WORKED),
+	P(p_set_hostname, IS_EPERM), P(p_fork, WORKED),
+	P(p_open_outside, WORKED),
 	P(p_socket_netlink, WORKED), P(p_socket_unix, WORKED),
 	P(w_life, WORKED), P(w_memory, WORKED), { NULL, NULL, 0 }
 };

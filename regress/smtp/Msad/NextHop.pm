@@ -71,9 +71,15 @@ sub stop {
 # Transactions so far: { helo, tls, user, from, rcpts, data, session }.
 sub transactions {
 	my ($self) = @_;
-	open(my $f, '<', $self->{record}) or return ();
-	return map { my $t = decode_json($_);
-	    $t->{data} = decode_base64($t->{data}); $t } <$f>;
+	my @all;
+	open(my $f, '<', $self->{record}) or return @all;
+	while (my $l = <$f>) {
+		last unless $l =~ /\n\z/;
+		my $t = decode_json($l);
+		$t->{data} = decode_base64($t->{data});
+		push @all, $t;
+	}
+	return @all;
 }
 
 # Sessions opened so far.

@@ -1,0 +1,98 @@
+#!/usr/bin/perl
+# P2, P3: a front-end that an attacker owns, on the real channels to the real
+# auth, keys and queue. h_hostile takes the place of msad-frontend and tries
+# one attack a run; each must fail in the way named here and be logged.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+use Msad;
+use Test::More;
+
+plan(skip_all => 'h_hostile is not built') unless -x "$Msad::BUILD/h_hostile";
+
+# attack => what the attacker sees, what the log of the attacked says
+my @attacks = (
+	[ 'mail-without-login', 'no-grant', qr/queue\[0\]: event=refused/ ],
+	[ 'every-session-id', 'no-grant', qr/queue\[0\]: event=refused/ ],
+	[ 'forged-sender', 'sender-denied', qr/queue\[0\]: .*root\@example\.org/ ],
+	[ 'other-session', 'no-grant', qr/queue\[0\]: event=refused/ ],
+	[ 'after-close', 'no-grant', qr/queue\[0\]: event=refused/ ],
+	[ 'reopened-session', 'closed', qr/auth\[0\]: event=ipc-violation peer=frontend/ ],
+	[ 'two-attempts', 'closed', qr/auth\[0\]: event=ipc-violation peer=frontend/ ],
+	[ 'forged-grant', 'closed', qr/queue\[0\]: event=ipc-violation peer=frontend.*not allowed/ ],
+	[ 'wrong-direction', 'closed', qr/queue\[0\]: event=ipc-violation peer=frontend.*not allowed/ ],
+	[ 'bare-lf-body', 'malformed', qr/queue\[0\]: .*bare/i ],
+	[ 'smuggled-end', 'malformed', qr/queue\[0\]: .*bare/i ],
+	[ 'nul-body', 'malformed', qr/queue\[0\]: .*NUL/ ],
+	[ 'bare-cr-header', 'malformed', qr/queue\[0\]: .*bare/i ],
+	[ 'blank-line-in-header', 'malformed', qr/queue\[0\]: event=refused/ ],
+	[ 'two-froms', 'malformed', qr/queue\[0\]: .*From/i ],
+	[ 'ehlo-injection', undef, qr/queue\[0\]: event=accepted/ ],
+	[ 'rcpt-injection', 'bad-rcpt', qr/queue\[0\]: event=refused/ ],
+	[ 'no-credit', 'closed', qr/queue\[0\]: event=ipc-violation peer=frontend/ ],
+	[ 'wrong-size', 'closed', qr/queue\[0\]: event=ipc-violation peer=frontend/ ],
+	[ 'sign-anything', 'no-grant', qr/keys\[0\]: .*refused/ ],
+);
+
+# The programs of the build, but the front-end is the attacker's.
+sub libexec {
+	my ($dir) = @_;
+	mkdir "$dir/lib";
+	for my $p (glob("$Msad::BUILD/msad-*")) {
+		next if -d $p;
+		my ($name) = $p =~ m{([^/]+)$};
+		symlink($name eq 'msad-frontend' ? "$Msad::BUILD/h_hostile" : $p,
+		    "$dir/lib/$name");
+	}
+	return "$dir/lib";
+}
+
+my $d = Msad->new(start => 0, frontend_workers => 1);
+my $u = $d->account(0);
+$d->{libexec} = libexec($d->{dir});
+$d->{no_wait} = 1;
+
+sub attack {
+	my ($name) = @_;
+	my $text = $d->conf_text;
+	$text =~ s/^hostname .*/hostname "$name.example.org"/m;
+	$text .= "table credentials { \"$u->{name}\" = \"$u->{password}\@any.invalid\" }\n";
+	$d->write_conf($text);
+	unlink "$d->{dir}/log";
+	$d->start;
+	$d->log_wait(qr/hostile attack=\Q$name\E outcome=|event=stopped/, 40);
+	my ($seen) = $d->log =~ /hostile attack=\Q$name\E outcome=(\S+)/;
+	return ($seen // 'none', $d->log);
+}
+
+# The honest message first: what follows would prove nothing without it.
+my ($seen) = attack('none');
+is($seen, 'accepted', 'an honest message of the same program is taken');
+ok($d->mails_wait(1, qr/^text/m), 'and delivered');
+is($d->stop, 0, 'stopped');
+
+my $before = () = $d->mails;
+for my $a (@attacks) {
+	my ($name, $want, $re) = @$a;
+	my ($got, $log) = attack($name);
+	if (defined $want) {
+		is($got, $want, "P2 $name: $want");
+	} else {
+		isnt($got, 'none', "P2 $name: $got");
+	}
+	like($log, $re, "P2 $name: logged");
+	unlike($log, qr/AddressSanitizer|runtime error:|event=child-died name="?(?:auth|queue|keys)/,
+	    "P6 $name: the attacked process lives");
+	$d->stop;
+	my @new = $d->mails;
+	if ($name eq 'ehlo-injection') {
+		unlike(join('', @new), qr/^X-Injected/m, 'P2 no injected field arrives');
+		unlike(join('', @new), qr/^Received: from trusted/m, 'P2 no injected Received');
+		$before = @new;
+	} else {
+		is(scalar(@new), $before, "P2 $name: nothing was delivered");
+	}
+}
+$d->finish;
+done_testing();
