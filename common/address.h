@@ -12,8 +12,8 @@
  * 255, label 63, path with brackets 256 octets.
  */
 struct address {
-	struct slice	 local;		/* as written: maybe a quoted string */
-	struct slice	 domain;	/* "" for <Postmaster>; maybe [literal] */
+	struct slice	 local;		/* as written: maybe quoted */
+	struct slice	 domain;	/* "" for <Postmaster>, or [literal] */
 };
 
 enum address_verdict {

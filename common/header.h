@@ -19,7 +19,7 @@
 
 struct header_field {
 	struct slice	 name;		/* without the colon and white space */
-	struct slice	 body;		/* after the colon, folds and final CRLF in it */
+	struct slice	 body;		/* after the colon, final CRLF in it */
 	struct slice	 all;		/* the whole field, final CRLF in it */
 };
 

@@ -55,7 +55,9 @@
 	X(CONTROL_DENIED, "control.denied", 0) \
 	X(IPC_VIOLATIONS, "ipc.violations", 0) \
 	X(PROC_STARTED, "proc.started", 0) \
-	X(PROC_DIED, "proc.died", 0)
+	X(PROC_DIED, "proc.died", 0) \
+	/* 1: the spool takes no messages now */ \
+	X(QUEUE_STOPPED, "queue.stopped", 1)
 
 enum counter {
 #define X(name, text, gauge)	STAT_##name,

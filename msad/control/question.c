@@ -154,13 +154,16 @@ runs(const json_t *processes, const char *name)
 	return false;
 }
 
-/* What a message passes on its way in is there. */
+/* What a message passes on its way in is there, and the spool takes it. */
 static bool
 accepting(const json_t *processes)
 {
-	return queue != NULL && runs(processes, "frontend") &&
-	    runs(processes, "auth") && runs(processes, "keys") &&
-	    runs(processes, "queue");
+	uint64_t	 sums[STAT_MAX];
+
+	pages_sum(sums);
+	return sums[STAT_QUEUE_STOPPED] == 0 && queue != NULL &&
+	    runs(processes, "frontend") && runs(processes, "auth") &&
+	    runs(processes, "keys") && runs(processes, "queue");
 }
 
 static void

@@ -135,6 +135,7 @@ sasl_line(struct session *s, struct slice line)
 		return;
 	}
 	if ((n = decode(line, false, octets, sizeof(octets))) == -1) {
+		explicit_bzero(octets, sizeof(octets));
 		cancel(s, REPLY_BAD_BASE64);
 		return;
 	}

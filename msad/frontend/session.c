@@ -438,26 +438,31 @@ on_timer(int fd, short what, void *arg)
 
 /* --- going on --- */
 
-/* Write what is owed, unless more of a pipelined group is to be answered. */
-static void
+/*
+ * Write what is owed, unless more of a pipelined group is to be answered. True
+ * when that made room for replies that step() had to wait with.
+ */
+static bool
 flush(struct session *s)
 {
 	bool	waits = s->state == SESSION_MAIL_WAIT ||
 	    s->state == SESSION_RCPT_WAIT || s->state == SESSION_QUEUE_WAIT;
+	size_t	owed = conn_owed(&s->c);
 	int	r;
 
-	if (conn_owed(&s->c) == 0 || (waits && !s->flush &&
-	    conn_input(&s->c).len > 0 && conn_owed(&s->c) < 4096))
-		return;
+	if (owed == 0 || (waits && !s->flush &&
+	    conn_input(&s->c).len > 0 && owed < 4096))
+		return false;
 	r = conn_flush(&s->c);
 	if (r == -1)
 		session_drop(s, "write-failed");
 	else if (r == 1 && s->stuck == 0)
 		s->stuck = session_now();
-	if (r == 0) {
-		s->stuck = 0;
-		s->flush = false;
-	}
+	if (r != 0)
+		return false;
+	s->stuck = 0;
+	s->flush = false;
+	return owed > CONN_OUT_MAX;
 }
 
 /* All words are said: close, or let the client read them first. */
@@ -481,9 +486,25 @@ over(const struct session *s)
 {
 	if (!s->c.eof)
 		return false;
+	if (s->state == SESSION_DATA)	/* or does the queue hold it up? */
+		return conn_input(&s->c).len == 0 ||
+		    transaction_room(s->tx) > 0;
 	return s->state == SESSION_COMMAND || s->state == SESSION_SASL ||
-	    s->state == SESSION_DATA || s->state >= SESSION_CLOSING ||
-	    s->state == SESSION_HANDSHAKE;
+	    s->state >= SESSION_CLOSING || s->state == SESSION_HANDSHAKE;
+}
+
+/* Use what input there is, reading on as long as no event would tell. */
+static void
+consume(struct session *s)
+{
+	for (;;) {
+		while (step(s))
+			continue;
+		if (s->dead || !s->c.more || conn_room(&s->c) == 0 ||
+		    s->state >= SESSION_CLOSING)
+			return;
+		conn_fill(&s->c);
+	}
 }
 
 void
@@ -491,16 +512,9 @@ session_run(struct session *s)
 {
 	bool	handshake;
 
-	for (;;) {
-		while (step(s))
-			continue;
-		if (s->dead || !s->c.more || conn_room(&s->c) == 0 ||
-		    s->state >= SESSION_CLOSING)
-			break;
-		conn_fill(&s->c);
-	}
-	if (!s->dead)
-		flush(s);
+	do
+		consume(s);
+	while (!s->dead && flush(s));
 	if (!s->dead && s->state == SESSION_CLOSING)
 		closing(s);
 	if (!s->dead && s->starttls && conn_owed(&s->c) == 0) {

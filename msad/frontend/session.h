@@ -60,7 +60,7 @@ struct session {
 	bool			 esmtp;
 	bool			 starttls;	/* handshake once flushed */
 	bool			 flush;		/* do not hold replies back */
-	bool			 auth_gone;	/* channel broke in the attempt */
+	bool			 auth_gone;	/* channel broke in between */
 	bool			 dead;		/* to be freed */
 
 	uint32_t		 ncommands;

@@ -2,9 +2,9 @@
  * The corrections of a submission (RFC 6409 section 8) on its header section:
  * Date and Message-ID are added when they are missing or not valid,
  * Return-Path, Bcc and Resent-Bcc are taken away, obsolete blanks are too.
- * What cannot be corrected is refused. Part of the front-end; pure but for the random part of
- * a Message-ID; the section comes from the client. The queue checks the result
- * again and writes Received itself.
+ * What cannot be corrected is refused. Part of the front-end; pure but for the
+ * random part of a Message-ID; the section comes from the client. The queue
+ * checks the result again and writes Received itself.
  */
 
 #include <stdio.h>

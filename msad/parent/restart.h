@@ -7,9 +7,9 @@
 /* Starts after a fault within a minute before a pause is made. */
 #define RESTARTS_MAX	5
 
-/* The faults of the last minute, oldest first; all 0: none. */
+/* The starts of the last minute, oldest first; all 0: none. */
 struct restart {
-	int64_t	 faults[RESTARTS_MAX];
+	int64_t	 starts[RESTARTS_MAX];
 	int	 n;
 };
 

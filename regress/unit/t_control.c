@@ -461,10 +461,32 @@ t_pages(void **state)
 	assert_non_null(strstr(in, "{\"id\":\"12c\""));
 }
 
+/* A page with one counter set, taken as the queue's; unmap it after use. */
+static uint64_t *
+queue_page(enum counter counter, uint64_t value)
+{
+	int		 fd = stats_create();
+	uint64_t	*page;
+
+	page = mmap(NULL, STATS_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+	    fd, 0);
+	assert_int_equal(pages_take(ROLE_QUEUE, 0, fd), 0);
+	close(fd);
+	page[counter] = value;
+	return page;
+}
+
 static void
 t_status(void **state)
 {
+	uint64_t	*page;
+
 	(void)state;
+	page = queue_page(STAT_QUEUE_STOPPED, 1);
+	ask("{\"cmd\":\"show status\"}\n");
+	assert_non_null(strstr(in, "\"accepting\":false"));
+	pages_forget(ROLE_QUEUE, 0);
+	munmap(page, STATS_PAGE_SIZE);
 	ask("{\"cmd\":\"show status\"}\n");
 	assert_non_null(strstr(in, "\"accepting\":true,\"processes\":["
 	    "{\"name\":\"msad\",\"index\":0,\"pid\":4711,\"uid\":99,"
