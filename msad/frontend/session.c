@@ -588,11 +588,20 @@ session_new(struct settings *set, int fd, const struct sockaddr *peer)
 void
 session_refuse(struct settings *set, int fd)
 {
-	struct reply_args	a = { set->host, NULL, NULL };
-	char			buf[REPLY_TEXT_MAX];
-	size_t			n = reply_format(buf, REPLY_BUSY_GREETING, &a);
+	static int64_t		 logged;
+	static unsigned int	 refused;
+	struct reply_args	 a = { set->host, NULL, NULL };
+	char			 buf[REPLY_TEXT_MAX];
+	size_t			 n = reply_format(buf, REPLY_BUSY_GREETING, &a);
 
 	stats_inc(STAT_SMTP_SESSIONS_REFUSED);
+	refused++;
+	if (session_now() - logged >= 1000) {
+		log_warn("event=connection-limit sessions=%u refused=%u",
+		    nsessions, refused);
+		logged = session_now();
+		refused = 0;
+	}
 	if (!set->implicit && send(fd, buf, n, MSG_NOSIGNAL) == -1)
 		log_debug("event=refuse error=write");
 	close(fd);

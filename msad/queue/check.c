@@ -243,6 +243,7 @@ check_end(struct check *c)
 {
 	check_header_end(c);
 	if (c->cr || c->line > 0)
-		fail(c, VERDICT_MALFORMED, "the last line does not end in CRLF");
+		fail(c, VERDICT_MALFORMED,
+		    "the last line does not end in CRLF");
 	return c->verdict;
 }

@@ -21,14 +21,14 @@ struct dsn_rcpt {
 
 struct dsn {
 	const char	*hostname;
-	const char	*sender;	/* the reverse-path: who gets the report */
+	const char	*sender;	/* reverse-path: gets the report */
 	uint64_t	 id;		/* of the message */
 	uint64_t	 dsn_id;	/* of the report */
 	time_t		 arrival;
 	time_t		 now;
 	const struct dsn_rcpt *rcpts;
 	size_t		 nrcpts;
-	struct slice	 header;	/* of the message, whole lines with CRLF */
+	struct slice	 header;	/* of the message, whole lines */
 };
 
 /*

@@ -14,7 +14,7 @@
  */
 #define ENVELOPE_VERSION	1
 #define ENVELOPE_RCPTS_MAX	1000
-#define ENVELOPE_STR_MAX	1024	/* octets of any string of an envelope */
+#define ENVELOPE_STR_MAX	1024	/* octets of any other string */
 #define ENVELOPE_PATH_MAX	256	/* octets of an address */
 
 #define ENVELOPE_8BITMIME	0x01	/* BODY=8BITMIME, or 8-bit octets */
@@ -24,13 +24,13 @@
 struct envelope {
 	uint8_t		 flags;
 	uint64_t	 arrival;	/* seconds */
-	uint32_t	 header_len;	/* octets of header in what was appended */
+	uint32_t	 header_len;	/* octets of the header section */
 	struct slice	 user, tenant, auth, mech;
 	struct slice	 relay;		/* name of the relay it is routed to */
 	struct slice	 sender;	/* reverse-path, "" for the null one */
 	struct slice	 msgid;		/* for the log */
 	uint32_t	 nrcpts;	/* at least 1 */
-	struct slice	 rcpts;		/* encoded; envelope_rcpt() reads them */
+	struct slice	 rcpts;		/* encoded, for envelope_rcpt() */
 };
 
 /*
@@ -58,7 +58,7 @@ enum rcpt_status {
 /* The state of one recipient, newest wins; its key is its number. */
 struct rcpt_record {
 	uint8_t		 status;	/* WAITING, DONE or FAILED */
-	uint16_t	 code;		/* reply code of the next hop, 0: none */
+	uint16_t	 code;		/* the next hop's, 0: none */
 	uint32_t	 tries;
 	uint64_t	 next;		/* seconds */
 	uint64_t	 last;		/* seconds: when it was tried */

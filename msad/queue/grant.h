@@ -26,14 +26,14 @@ struct grant {
 	uint64_t		 epoch;
 	uint64_t		 sid;
 	time_t			 since;		/* monotonic seconds */
-	bool			 revoked;	/* only its transaction is left */
-	bool			 committing;	/* SMTP_END came, no answer yet */
+	bool			 revoked;	/* all but its transaction */
+	bool			 committing;	/* SMTP_END not answered */
 	char			*user;
 	char			*tenant;
 	char			*auth;		/* name of the auth block */
 	char			*mech;
 	char			*client;	/* numeric address */
-	char			*own;		/* the address `own` stands for */
+	char			*own;		/* what `own` stands for */
 	struct transaction	*tx;		/* or NULL */
 };
 
@@ -44,20 +44,20 @@ struct grant_claim {
 	struct slice	 user, tenant, auth, mech, client, realm;
 };
 
-/* Called when a grant ends with a transaction open; the grant goes on to die. */
+/* drop is called for a grant that ends with a transaction open. */
 void	 grant_init(void (*drop)(struct grant *));
 /*
  * Take a grant. Returns NULL when one with this key exists (auth is told that
- * it is in use), the user's name is empty or memory is out. hostname stands in for
- * an empty realm.
+ * it is in use), the user's name is empty or memory is out. hostname stands in
+ * for an empty realm.
  */
 struct grant *grant_take(const struct grant_claim *, const char *hostname,
     time_t now);
 /* The grant of a session, revoked ones too; NULL when there is none. */
 struct grant *grant_find(uint64_t epoch, uint64_t sid);
 /*
- * The user may no longer: the grant ends at once. While a transaction is open it
- * is kept, marked revoked, so that what is under way from the front-end is
+ * The user may no longer: the grant ends at once. While a transaction is open
+ * it is kept, marked revoked, so that what is under way from the front-end is
  * still understood and answered with a refusal.
  */
 void	 grant_revoke(struct grant *);

@@ -19,12 +19,12 @@ struct rcpt {
 	uint32_t	 addr;		/* offset of the address in the text */
 	uint16_t	 tries;
 	uint8_t		 status;	/* enum rcpt_status */
-	uint8_t		 lost;		/* attempts that ended with a relay's death */
+	uint8_t		 lost;		/* attempts ended by a death */
 };
 
 #define MESSAGE_REMOVED		0x01	/* by the operator */
 #define MESSAGE_ENDING		0x02	/* its removal waits for the disk */
-#define MESSAGE_GONE		0x04	/* removed on disk; jobs are under way */
+#define MESSAGE_GONE		0x04	/* removed on disk; has jobs */
 #define MESSAGE_REPORTING	0x08	/* a DSN is on its way to the disk */
 #define HEAP_NONE		UINT32_MAX
 
@@ -38,14 +38,14 @@ struct message {
 	struct dest		*dest;
 	struct failures		*failures;	/* to be reported, or NULL */
 	uint64_t		 id;
-	uint64_t		 size;		/* octets as they will be sent */
+	uint64_t		 size;		/* octets, with our header */
 	uint64_t		 arrival;	/* seconds */
-	uint32_t		 heap;		/* place in dest's heap, or HEAP_NONE */
-	uint32_t		 next;		/* earliest next of those that wait */
+	uint32_t		 heap;		/* place in dest's heap */
+	uint32_t		 next;		/* earliest of its rcpts */
 	uint32_t		 header_len;
 	uint32_t		 nrcpts;
 	uint32_t		 nleft;		/* neither done nor failed */
-	uint32_t		 nbusy;		/* of nleft: in flight or reporting */
+	uint32_t		 nbusy;		/* of nleft: not waiting */
 	uint32_t		 njobs;
 	uint16_t		 tenant, auth, mech, relay, sender, msgid;
 	uint8_t			 env_flags;	/* ENVELOPE_* */

@@ -23,7 +23,7 @@ struct result {
 	char			 enhanced[32];
 	char			 remote[256];
 	char			 tls[128];
-	char			 reply[];	/* at most RCPT_REPLY_MAX octets */
+	char			 reply[];	/* RCPT_REPLY_MAX at most */
 };
 TAILQ_HEAD(results, result);
 struct failures {

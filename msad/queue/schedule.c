@@ -198,11 +198,14 @@ schedule_conf(const struct conf *conf)
 unsigned int
 schedule_backoff(const struct dest *d, unsigned int tries)
 {
-	const unsigned int	*list = d->nretry > 0 ? d->retry : default_retry;
+	const unsigned int	*list = default_retry;
 	unsigned int		 n, t;
 
-	n = d->nretry > 0 ? d->nretry :
-	    sizeof(default_retry) / sizeof(default_retry[0]);
+	n = sizeof(default_retry) / sizeof(default_retry[0]);
+	if (d->nretry > 0) {
+		list = d->retry;
+		n = d->nretry;
+	}
 	if (tries == 0)
 		tries = 1;
 	t = list[tries > n ? n - 1 : tries - 1];

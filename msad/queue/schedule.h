@@ -25,7 +25,7 @@ struct dest {
 	TAILQ_ENTRY(dest)	 entry;
 	char			*name;
 	struct message_list	 messages;	/* all, in order of arrival */
-	struct message		**heap;		/* those with a waiting recipient */
+	struct message		**heap;		/* with a rcpt that waits */
 	uint32_t		 nheap;
 	uint32_t		 heap_cap;
 	unsigned int		 inflight;	/* jobs */

@@ -173,7 +173,7 @@ split_row(struct slice line, struct slice *key, struct slice *rest,
 			return -1;
 		}
 	if (key->len == 0 || key->len > 255) {
-		*reason = "a key of 1 to 255 octets must stand before the colon";
+		*reason = "the key is not of 1 to 255 octets";
 		return -1;
 	}
 	return 1;

@@ -2,10 +2,10 @@
  * A message on its way in: MAIL, RCPT, DATA, header, body, end, as a front-end
  * sends them for a session. Runs in msad-queue. The front-end is not trusted:
  * the session must have a grant from msad-auth on that very channel, the order
- * must be the one the protocol allows, the sender must be one that the login may
- * use, addresses are parsed again and every octet is checked again. An order
- * that no honest front-end can produce ends its channel; what may be a race
- * with a revoked grant is answered.
+ * must be the one the protocol allows, the sender must be one that the login
+ * may use, addresses are parsed again and every octet is checked again. An
+ * order that no honest front-end can produce ends its channel; what may be a
+ * race with a revoked grant is answered.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -56,7 +56,7 @@ struct transaction {
 	struct check		 check;
 	struct spool_message	*content;
 	enum verdict		 verdict;	/* of the spool; else check's */
-	size_t			 consumed;	/* not yet given back as credit */
+	size_t			 consumed;	/* credit not yet given */
 };
 
 /* A message handed to the spool. */

@@ -88,7 +88,10 @@ struct client {
 	struct query		*query;
 	char			*addr[RESOLVE_MAX];
 	unsigned int		 naddr, iaddr;
-	struct result		 trouble;	/* of the last address */
+	struct result		 trouble;	/* of the address in use */
+	struct result		 worst;		/* of the one that got furthest */
+	enum client_state	 worst_state;
+	char			 worst_host[256];
 	char			*user;		/* credentials; NULL: none */
 	char			*password;
 	size_t			 password_len;

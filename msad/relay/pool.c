@@ -40,11 +40,13 @@ struct pool {
 	time_t			 pause_until;	/* monotonic; no new ones */
 	struct event		 pause_over;
 	int			 retired;
-	void			(*stopped)(void);
 };
 
 /* Dead clients are freed when nothing of them is on the stack any more. */
 static struct event		 reaper;
+/* Set when msad ends. */
+static void			(*stopped)(void);
+
 static TAILQ_HEAD(, pool)	 pools = TAILQ_HEAD_INITIALIZER(pools);
 
 static void	 pool_run(struct pool *);
@@ -260,7 +262,7 @@ pool_grow(struct pool *p)
 static void
 pool_run(struct pool *p)
 {
-	if (p->stopped != NULL || p->nwaiting == 0)
+	if (stopped != NULL || p->nwaiting == 0)
 		return;
 	pool_match(p);
 	pool_grow(p);
@@ -286,13 +288,15 @@ pool_withdraw(struct job *job)
 }
 
 int
-pool_is_quiet(const struct pool *p)
+pools_are_quiet(void)
 {
 	struct client	*c;
+	struct pool	*p;
 
-	TAILQ_FOREACH(c, &p->list[PLACE_ACTIVE], entry)
-		if (c->job != NULL)
-			return 0;
+	TAILQ_FOREACH(p, &pools, entry)
+		TAILQ_FOREACH(c, &p->list[PLACE_ACTIVE], entry)
+			if (c->job != NULL)
+				return 0;
 	return 1;
 }
 
@@ -307,10 +311,13 @@ pool_quit_idle(struct pool *p)
 }
 
 void
-pool_stop(struct pool *p, void (*done)(void))
+pools_stop(void (*done)(void))
 {
-	p->stopped = done;
-	pool_quit_idle(p);
+	struct pool	*p;
+
+	stopped = done;
+	TAILQ_FOREACH(p, &pools, entry)
+		pool_quit_idle(p);
 }
 
 void
@@ -340,11 +347,11 @@ pool_ready(struct pool *p, struct client *c)
 	struct job	*job, *next;
 
 	pool_place(p, c, PLACE_IDLE);
-	if (p->stopped != NULL || client_is_used_up(c) ||
+	if (stopped != NULL || client_is_used_up(c) ||
 	    (p->retired && p->nwaiting == 0)) {
 		client_quit(c);
-		if (p->stopped != NULL)
-			p->stopped();
+		if (stopped != NULL)
+			stopped();
 		pool_run(p);
 		return;
 	}
@@ -410,7 +417,7 @@ pool_gone(struct pool *p, struct client *c)
 	pool_place(p, c, PLACE_DEAD);
 	client_close(c);
 	reap_soon();
-	if (p->stopped != NULL)
-		p->stopped();
+	if (stopped != NULL)
+		stopped();
 	pool_run(p);
 }

@@ -42,10 +42,13 @@ const struct pool_conf *pool_conf(const struct pool *);
 void	 pool_submit(struct pool *, struct job *);
 /* Take a job that still waits out of its pool; 0, or -1: it has begun. */
 int	 pool_withdraw(struct job *);
-/* Begin no more jobs; done() is called each time one under way has ended. */
-void	 pool_stop(struct pool *, void (*done)(void));
+/*
+ * For all pools, retired ones as well: begin no more jobs. done() is called
+ * each time a message under way or a connection has ended.
+ */
+void	 pools_stop(void (*done)(void));
 /* No message is under way. */
-int	 pool_is_quiet(const struct pool *);
+int	 pools_are_quiet(void);
 
 /* From the clients. */
 /* Takes mail now: after the setup and after each message. */

@@ -177,6 +177,8 @@ relay_conf_check(struct conf *conf, uint32_t generation, char *reason,
 		if (r->kind != CONF_RELAY_HOST)
 			continue;
 		b = block_get(&pending, SLICE_STR(r->name));
+		if (b->pool != NULL)	/* of a generation never ended */
+			pool_retire(b->pool, NULL);
 		b->pool = pool_new(conf, r, b->ca, b->calen,
 		    connections(conf, r), reason, size);
 		block_free_ca(b);
@@ -252,10 +254,14 @@ on_go(struct ipc *ch, struct ipc_msg *msg, void *arg)
 		maildir_submit(job);
 		return 0;
 	}
+	if (stopping) {			/* without results: not tried */
+		job_done(job, 0);
+		return 0;
+	}
 	b = block_find(&current, SLICE_STR(job->relay));
-	if (b == NULL || stopping) {	/* a reload took it away */
-		result_set(&res, OUTCOME_TRANSIENT, "4.3.5", stopping ?
-		    "msad is stopping" : "no such relay in the configuration");
+	if (b == NULL || b->pool == NULL) {	/* a reload took it away */
+		result_set(&res, OUTCOME_TRANSIENT, "4.3.5",
+		    "no such relay in the configuration");
 		job_all_results(job, &res, "", "");
 		job_done(job, 0);
 		return 0;
@@ -344,12 +350,8 @@ on_stop_timer(int fd, short what, void *arg)
 static void
 stop_if_quiet(void)
 {
-	struct block	*b;
-
-	TAILQ_FOREACH(b, &current, entry)
-		if (b->pool != NULL && !pool_is_quiet(b->pool))
-			return;
-	stop_now();
+	if (pools_are_quiet())
+		stop_now();
 }
 
 /* Messages under way are finished within seconds; others are not begun. */
@@ -357,12 +359,9 @@ static void
 relay_shutdown(unsigned int seconds)
 {
 	struct timeval	 tv = { (time_t)seconds, 0 };
-	struct block	*b;
 
 	stopping = 1;
-	TAILQ_FOREACH(b, &current, entry)
-		if (b->pool != NULL)
-			pool_stop(b->pool, stop_if_quiet);
+	pools_stop(stop_if_quiet);
 	evtimer_set(&stop_timer, on_stop_timer, NULL);
 	event_base_set(child_base(), &stop_timer);
 	evtimer_add(&stop_timer, &tv);

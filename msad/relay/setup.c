@@ -3,8 +3,8 @@
  *
  * Called by pool.c (client_new) and by client.c for what happens before
  * CLIENT_IDLE. All addresses of the host are tried in order; what goes wrong
- * before the login moves on to the next one, and what went wrong last is the
- * reason when none is left. TLS, once the relay block asks for it, is never
+ * before the login moves on to the next one, and what went wrong where it got
+ * furthest is the reason when none is left. TLS, once the relay block asks for it, is never
  * done without. Every failure here is transient, save a next hop that turns
  * out to be ourselves.
  */
@@ -64,9 +64,26 @@ setup_disconnect(struct client *c)
 	c->conn = NULL;
 }
 
+/* Of all addresses the one that got furthest gives the reason. */
+static void
+setup_note(struct client *c)
+{
+	enum client_state	 reached = c->state;
+
+	if (reached == CLIENT_CONNECT && c->conn != NULL &&
+	    conn_has_tls(c->conn))
+		reached = CLIENT_TLS;
+	if (reached < c->worst_state)
+		return;
+	c->worst_state = reached;
+	c->worst = c->trouble;
+	strlcpy(c->worst_host, c->host, sizeof(c->worst_host));
+}
+
 void
 setup_abandon(struct client *c)
 {
+	setup_note(c);
 	setup_disconnect(c);
 	reply_reset(&c->reply);
 	setup_next_address(c);
@@ -100,18 +117,21 @@ setup_next_address(struct client *c)
 	while (c->iaddr < c->naddr) {
 		snprintf(c->host, sizeof(c->host), "%.200s[%s]:%u", conf->host,
 		    c->addr[c->iaddr], conf->port);
+		c->state = CLIENT_CONNECT;
 		c->conn = conn_open(c->addr[c->iaddr++], conf->port,
 		    conf->tls == CONF_TLS_IMPLICIT ? conf->trust : NULL,
 		    conf->host, client_event, c, &reason);
 		if (c->conn != NULL) {
-			c->state = CLIENT_CONNECT;
 			conn_timeout(c->conn, conf->tls == CONF_TLS_IMPLICIT ?
 			    TIMEOUT_HANDSHAKE : TIMEOUT_CONNECT);
 			return;
 		}
 		result_set(&c->trouble, OUTCOME_TRANSIENT, "4.4.1",
 		    "cannot connect: %s", reason);
+		setup_note(c);
 	}
+	c->trouble = c->worst;
+	strlcpy(c->host, c->worst_host, sizeof(c->host));
 	setup_fail(c);
 }
 

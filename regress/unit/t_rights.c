@@ -197,7 +197,7 @@ wrong_rows_are_named(void **state)
 		{ "\n\nann: x\n", "", "/etc/msad/aliases:3: neither" },
 		{ "ann: a@b.c,\nbob:\n", "", "/etc/msad/aliases:2: an empty" },
 		{ "a b: a@b.c\n", "", "/etc/msad/aliases:1: white space" },
-		{ ": a@b.c\n", "", "/etc/msad/aliases:1: a key" },
+		{ ": a@b.c\n", "", "/etc/msad/aliases:1: the key" },
 		{ "ann: @-x.y\n", "", "/etc/msad/aliases:1: neither" },
 		{ "ann: a@b.c b@c.d\n", "", "/etc/msad/aliases:1: neither" },
 		{ "", "isp: me\n", "/etc/msad/secrets:1: the row is not" },

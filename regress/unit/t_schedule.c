@@ -247,7 +247,7 @@ backoff_follows_the_list(void **state)
 	for (i = 0; i < 7; i++)
 		for (k = 0; k < 50; k++) {
 			t = schedule_backoff(d, i + 1);
-			assert_true(t >= want[i] && t <= want[i] + want[i] / 10);
+			assert_in_range(t, want[i], want[i] * 11 / 10);
 		}
 	d->retry[0] = 60;
 	d->retry[1] = 120;
