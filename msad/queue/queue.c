@@ -355,6 +355,24 @@ queue_conf_file(uint32_t generation, enum ipc_file kind, struct slice name,
 	return 0;
 }
 
+/* Every password that a relay names must be there before it is needed. */
+static int
+check_secrets(const struct conf *conf, char *reason, size_t size)
+{
+	const struct conf_relay	*r;
+	struct slice		 user, password;
+
+	TAILQ_FOREACH(r, &conf->relays, entry) {
+		if (r->auth_table == NULL || tables_secret(next_tables,
+		    r->auth_table, r->auth_label, &user, &password))
+			continue;
+		snprintf(reason, size, "relay \"%s\": table %s has no row "
+		    "\"%s\"", r->name, r->auth_table, r->auth_label);
+		return -1;
+	}
+	return 0;
+}
+
 static int
 queue_conf_check(struct conf *conf, uint32_t generation, char *reason,
     size_t size)
@@ -363,7 +381,9 @@ queue_conf_check(struct conf *conf, uint32_t generation, char *reason,
 	tables_free(next_tables);
 	next_tables = tables_load(conf, &files, reason, size);
 	table_files_free(&files);
-	return next_tables == NULL ? -1 : 0;
+	if (next_tables == NULL)
+		return -1;
+	return check_secrets(conf, reason, size);
 }
 
 static void

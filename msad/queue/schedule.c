@@ -105,7 +105,10 @@ heap_insert(struct dest *d, struct message *m)
 	sift_up(d, m->heap);
 }
 
-/* Room for every message of the destination, so that inserting cannot fail. */
+/*
+ * Room for every message of the destination, those in flight too, so that
+ * inserting cannot fail.
+ */
 static int
 heap_reserve(struct dest *d, uint32_t n)
 {
@@ -266,9 +269,10 @@ schedule_add(struct message *m)
 	struct dest	*d;
 
 	if ((d = schedule_dest(message_relay(m))) == NULL ||
-	    heap_reserve(d, d->nheap + 1) == -1)
+	    heap_reserve(d, d->nmessages + 1) == -1)
 		return -1;
 	m->dest = d;
+	d->nmessages++;
 	TAILQ_INSERT_TAIL(&d->messages, m, by_dest);
 	schedule_update(m);
 	return 0;
@@ -279,6 +283,7 @@ schedule_remove(struct message *m)
 {
 	heap_remove(m->dest, m);
 	TAILQ_REMOVE(&m->dest->messages, m, by_dest);
+	m->dest->nmessages--;
 }
 
 /* --- handing out --- */

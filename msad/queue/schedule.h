@@ -25,6 +25,7 @@ struct dest {
 	TAILQ_ENTRY(dest)	 entry;
 	char			*name;
 	struct message_list	 messages;	/* all, in order of arrival */
+	uint32_t		 nmessages;
 	struct message		**heap;		/* with a rcpt that waits */
 	uint32_t		 nheap;
 	uint32_t		 heap_cap;

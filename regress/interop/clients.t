@@ -11,6 +11,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../smtp";
 use Msad;
+use POSIX ();
 use Test::More;
 
 my $d = Msad->new;
@@ -92,7 +93,8 @@ $client{curl} = { needs => ['curl'], raw => 1, build => sub {
 
 $client{smtplib} = { needs => ['python3'], raw => 1, build => sub {
 	my %o = @_;
-	spew("$o{path}.eml", message($o{mark}));
+	# octets given to smtplib are sent as they are: they need CRLF
+	spew("$o{path}.eml", message($o{mark}) =~ s/\n/\r\n/gr);
 	spew("$o{path}.py", <<'PY');
 import smtplib, ssl, sys
 mode, port, ca, user, password, sender, to, path = sys.argv[1:]

@@ -8,8 +8,9 @@ use Test::More;
 
 my $d = Msad->new(start => 0);
 my $u = $d->account(0);
-if (system("mount -t tmpfs -o size=48m,mode=0700,uid=$_->[0],gid=$_->[1] tmpfs $d->{spool} 2>/dev/null"))
-    { plan(skip_all => 'cannot mount a tmpfs') } for [(getpwnam('_msadq'))[2, 3]];
+my ($uid, $gid) = (getpwnam('_msadq'))[2, 3];
+plan(skip_all => 'cannot mount a tmpfs') if system("mount -t tmpfs -o " .
+    "size=48m,mode=0700,uid=$uid,gid=$gid tmpfs $d->{spool} 2>/dev/null");
 $d->{mounted} = 1;
 my $hop = $d->nexthop(down => 1);
 $d->{relay} = "relay \"down\" { host 127.0.0.1 port $hop->{port} retry { 1h } }\n";
@@ -37,11 +38,11 @@ is("$r->{code} $r->{enh}", '452 4.3.1', "P-dur-3, P7 no space after $taken messa
 is($c->cmd('NOOP')->{code}, 250, 'the session goes on');
 is(scalar(my @q = $d->queue), $taken, 'what had its 250 is queued, nothing else');
 is($d->msactl('queue', 'remove', 'all')->{status}, 0, 'space is made');
-ok(wait_for { my $s = $d->session(0); my $ok = mail($s, 1 << 20)->{code} == 250;
-	$s->close; $ok }, 'P-dur-3, P7 service resumes without a restart');
+ok((wait_for { my $s = $d->session(0); my $ok = mail($s, 1 << 20)->{code} == 250;
+	$s->close; $ok }), 'P-dur-3, P7 service resumes without a restart');
 $hop->start;
 $d->msactl('queue', 'flush', 'all');
-ok(wait_for { !$d->queue }, 'and what is queued is delivered');
+ok((wait_for { !$d->queue }), 'and what is queued is delivered');
 $c->close;
 is($d->stop, 0, 'clean exit');
 $d->start;

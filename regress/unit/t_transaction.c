@@ -1,4 +1,5 @@
-/* links: msad/frontend/transaction.c msad/frontend/submission.c msad/frontend/data.c */
+/* links: msad/frontend/transaction.c msad/frontend/submission.c */
+/* links: msad/frontend/data.c */
 /*
  * A message on its way to the queue, over a real channel: what arrives is what
  * was sent, and never more than the credit is under way.
@@ -212,7 +213,7 @@ message(size_t nh, size_t nb, size_t *len)
 	n += (size_t)snprintf(p + n, size - n, "\r\n");
 	for (i = 0; i < nb; i++)
 		n += (size_t)snprintf(p + n, size - n, "%s line %zu\r\n",
-		    i % 3 == 0 ? ".." : "a", i);
+		    i % 3 == 0 && i < 900 ? ".." : "a", i);
 	n += (size_t)snprintf(p + n, size - n, ".\r\n");
 	*len = n;
 	return p;

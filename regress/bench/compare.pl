@@ -1,0 +1,433 @@
+#!/usr/bin/perl
+# The measurement that regress/bench/run describes; it is the one to start.
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use FindBin;
+use Getopt::Std;
+use JSON::PP;
+use List::Util qw(sum0 min max);
+use POSIX qw(WNOHANG sysconf _SC_CLK_TCK);
+use Time::HiRes qw(time);
+
+my %o = (o => $ENV{MSAD_BUILD} // 'build', r => 3, t => 6,
+    c => 'reused,login,cheap,idle', s => 'msad,stock,tuned', i => 2000,
+    I => 200);
+BEGIN { $SIG{HUP} = sub { exit 1 } }
+getopts('o:r:t:c:s:i:I:', \%o) or die "see the top of regress/bench/run\n";
+$ENV{MSAD_BUILD} = abs_path($o{o});
+require lib;
+lib->import("$FindBin::Bin/../smtp");
+require Msad;
+Msad->import;
+
+my $BUILD = $ENV{MSAD_BUILD};
+my $TICK = sysconf(_SC_CLK_TCK);
+my $CONNECTIONS = 20;
+my $SIZE = 10000;
+my (@own, $house, $out);	# processes to stop; the house; its directory
+
+# --- processes ---
+
+sub spawn {
+	my ($name, @cmd) = @_;
+	my $pid = fork() // die "fork: $!";
+	if ($pid == 0) {
+		setpgrp(0, 0);
+		open(STDIN, '<', '/dev/null');
+		open(STDOUT, '>', "$out/$name.out");
+		open(STDERR, '>', "$out/$name.err");
+		{ exec(@cmd); }
+		POSIX::_exit(127);
+	}
+	push @own, $pid;
+	return $pid;
+}
+
+sub gone {
+	my ($pid) = @_;
+	return 1 if waitpid($pid, WNOHANG) == $pid;
+	return (Msad::proc_stat($pid))[2] =~ /^[XZ]$/;
+}
+
+sub end {
+	my ($pid) = @_;
+	kill('TERM', $pid);
+	Msad::wait_for(sub { gone($pid) }, 20) or kill('KILL', $pid);
+	waitpid($pid, WNOHANG);
+	@own = grep { $_ != $pid } @own;
+}
+
+# The processes at and below some.
+sub tree {
+	my (@roots) = @_;
+	my (%kids, @all);
+	opendir(my $d, '/proc') or die;
+	for my $pid (grep { /^\d+$/ } readdir($d)) {
+		push @{ $kids{(Msad::proc_stat($pid))[3]} }, $pid;
+	}
+	while (defined(my $pid = shift @roots)) {
+		push @all, $pid;
+		push @roots, @{ $kids{$pid} // [] };
+	}
+	return @all;
+}
+
+# Microseconds of processor used by processes and those they have waited for,
+# in all and by program.
+sub cpu {
+	my (@roots) = @_;
+	my %by;
+	for my $pid (tree(@roots)) {
+		my $s = Msad::slurp("/proc/$pid/stat");
+		$s =~ /^\d+ \((.*)\) (.*)$/s or next;
+		my ($name, @f) = ($1, split(/ /, $2));
+		$by{$name} += sum0(@f[11 .. 14]) * 1e6 / $TICK;
+	}
+	$by{all} = sum0(values %by);
+	return \%by;
+}
+
+# Proportional set size in kB.
+sub pss {
+	my (@roots) = @_;
+	my %by;
+	for my $pid (tree(@roots)) {
+		my (undef, $name) = Msad::proc_stat($pid);
+		Msad::slurp("/proc/$pid/smaps_rollup") =~ /^Pss:\s+(\d+) kB/m
+		    or next;
+		$by{$name} += $1;
+	}
+	$by{all} = sum0(values %by);
+	return \%by;
+}
+
+# --- Postfix, as Debian configures it, in directories of its own ---
+
+my $master_cf = <<'END';
+127.0.0.1:PORT inet n   -       n       -       LIMIT   smtpd
+  -o smtpd_tls_wrappermode=yes
+pickup    unix  n       -       n       60      1       pickup
+cleanup   unix  n       -       n       -       0       cleanup
+qmgr      unix  n       -       n       300     1       qmgr
+tlsmgr    unix  -       -       n       1000?   1       tlsmgr
+rewrite   unix  -       -       n       -       -       trivial-rewrite
+bounce    unix  -       -       n       -       0       bounce
+defer     unix  -       -       n       -       0       bounce
+trace     unix  -       -       n       -       0       bounce
+verify    unix  -       -       n       -       1       verify
+flush     unix  n       -       n       1000?   0       flush
+proxymap  unix  -       -       n       -       -       proxymap
+proxywrite unix -       -       n       -       1       proxymap
+smtp      unix  -       -       n       -       -       smtp
+relay     unix  -       -       n       -       -       smtp
+showq     unix  n       -       n       -       -       showq
+error     unix  -       -       n       -       -       error
+retry     unix  -       -       n       -       -       error
+discard   unix  -       -       n       -       -       discard
+local     unix  -       n       n       -       -       local
+anvil     unix  -       -       n       -       1       anvil
+scache    unix  -       -       n       -       1       scache
+postlog   unix-dgram n  -       n       -       1       postlogd
+END
+
+sub postfix_files {
+	my ($dir, $port, $sink, $more) = @_;
+	mkdir "$dir/$_", 0755 for '', 'etc', 'spool', 'data', 'etc/sasl';
+	$house->own("$dir/data", 'postfix');
+	my $master = $master_cf;
+	my $limit = max($o{I}, 100) + 50;
+	$master =~ s/PORT/$port/;
+	$master =~ s/LIMIT/$limit/;
+	Msad::spew("$dir/etc/master.cf", $master);
+	Msad::spew("$dir/etc/sasl/smtpd.conf", "pwcheck_method: saslauthd\n" .
+	    "mech_list: plain login\nsaslauthd_path: $out/saslauthd/mux\n");
+	Msad::spew("$dir/etc/main.cf", <<"END");
+compatibility_level = 3.6
+queue_directory = $dir/spool
+data_directory = $dir/data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+mail_owner = postfix
+setgid_group = postdrop
+inet_protocols = ipv4
+inet_interfaces = loopback-only
+myhostname = mail.example.org
+mydestination =
+mynetworks =
+alias_maps =
+alias_database =
+relayhost = [127.0.0.1]:$sink
+smtpd_tls_cert_file = $house->{dir}/server.pem
+smtpd_tls_key_file = $house->{dir}/server.key
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = cyrus
+smtpd_sasl_path = smtpd
+smtpd_sasl_service = $house->{service}
+cyrus_sasl_config_path = $dir/etc/sasl
+smtpd_relay_restrictions = permit_sasl_authenticated, reject
+smtpd_client_connection_count_limit = 0
+$more
+END
+}
+
+sub postfix_new {
+	my ($name, $sink, $more) = @_;
+	my $dir = "$out/$name";
+	my $port = Msad::free_port();
+	postfix_files($dir, $port, $sink, $more);
+	my $pid = spawn($name, 'postfix', '-c', "$dir/etc", 'start-fg');
+	Msad::wait_for(sub {
+		my $c = Msad::Smtp->connect($port, 2) or return 0;
+		$c->close;
+		return 1;
+	}) or die "Postfix does not start:\n" . Msad::slurp("$out/$name.err");
+	my ($master) = Msad::slurp("$dir/spool/pid/master.pid") =~ /(\d+)/
+	    or die 'no pid of master';
+	push @own, $master if $master != $pid;
+	return { name => $name, port => $port, roots => [$master, saslauthd()],
+	    empty => sub { !grep { queue_files("$dir/spool/$_") }
+		qw(incoming active deferred maildrop) },
+	    ready => sub { gone($master) and die "$name has died" } };
+}
+
+sub queue_files {
+	my ($dir) = @_;
+	opendir(my $d, $dir) or return 0;
+	for my $f (grep { !/^\./ } readdir($d)) {
+		return 1 if length($f) > 1 || queue_files("$dir/$f");
+	}
+	return 0;
+}
+
+# One for both instances; it answers the same PAM service as msad-pam.
+my $saslauthd;
+sub saslauthd {
+	return $saslauthd if defined $saslauthd;
+	mkdir "$out/saslauthd", 0755;
+	system('/usr/sbin/saslauthd', '-a', 'pam', '-m', "$out/saslauthd") == 0
+	    or die "saslauthd does not start\n";
+	Msad::wait_for(sub { -s "$out/saslauthd/saslauthd.pid" &&
+	    -S "$out/saslauthd/mux" }) or die "saslauthd does not start\n";
+	($saslauthd) = Msad::slurp("$out/saslauthd/saslauthd.pid") =~ /(\d+)/;
+	push @own, $saslauthd;
+	return $saslauthd;
+}
+
+# --- msad ---
+
+sub msad_new {
+	my ($sink) = @_;
+	$house->{relay} = qq{relay "sink" { host "127.0.0.1" port $sink }\n};
+	$house->{match} = qq{match from auth sender own relay "sink"\n};
+	$house->write_conf;
+	$house->start;
+	return { name => 'msad', port => $house->{port_tls},
+	    roots => [$house->{pid}],
+	    empty => sub { my $s = $house->msactl('-j', 'show', 'stats')->{json}[0];
+		$s && $s->{'queue.messages'} == 0 },
+	    ready => sub { gone($house->{pid}) and die 'msad has died' } };
+}
+
+# --- the load ---
+
+sub account_cheap {
+	my ($u) = @_;
+	open(my $p, '|-', 'chpasswd', '-c', 'SHA512', '-s', '1000') or die;
+	print $p "$u->{name}:$u->{password}\n";
+	close($p) or die 'chpasswd';
+	return $u;
+}
+
+sub load_command {
+	my ($server, $user) = @_;
+	return ("$BUILD/b_load", '-j', '-p', $server->{port}, '-u',
+	    $user->{name}, '-w', $user->{password}, '-f', $user->{address});
+}
+
+# Run a load of so many messages a session: the values of one repetition.
+sub measure {
+	my ($server, $user, $per_session) = @_;
+	$server->{ready}->();
+	my $before = cpu(@{ $server->{roots} });
+	my $t0 = time;
+	my $pid = spawn('load', load_command($server, $user), '-c',
+	    $CONNECTIONS, '-m', $per_session, '-n', 10000000, '-s', $SIZE,
+	    '-t', $o{t});
+	waitpid($pid, 0);
+	@own = grep { $_ != $pid } @own;
+	my $r = eval { decode_json(Msad::slurp("$out/load.out")) }
+	    // die "$server->{name}: the load failed: " .
+	    Msad::slurp("$out/load.err") . "\n";
+	Msad::wait_for($server->{empty}, 120) or die "$server->{name}: messages stay";
+	my $took = time - $t0;
+	my $after = cpu(@{ $server->{roots} });
+	die "$server->{name}: $r->{errors} errors, $r->{refused} refused\n"
+	    if $r->{errors} || $r->{refused} || !$r->{messages};
+	$r->{through_per_second} = $r->{messages} / $took;
+	$r->{cpu_us} = { map { $_ => ($after->{$_} - ($before->{$_} // 0)) /
+	    $r->{messages} } keys %$after };
+	return $r;
+}
+
+# Hold logged-in sessions: what they cost in memory.
+sub idle {
+	my ($server, $user, $n) = @_;
+	my $before = pss(@{ $server->{roots} });
+	pipe(my $in, my $hold) or die;
+	my $pid = fork() // die;
+	if ($pid == 0) {
+		close($hold);
+		open(STDIN, '<&', $in);
+		open(STDOUT, '>', "$out/idle.out");
+		{ exec(load_command($server, $user), '-i', '-c', $n); }
+		POSIX::_exit(127);
+	}
+	push @own, $pid;
+	close($in);
+	Msad::wait_for(sub { Msad::slurp("$out/idle.out") =~ /^ready/ ||
+	    gone($pid) }, 240);
+	my $ok = Msad::slurp("$out/idle.out") =~ /^ready/;
+	my $after = pss(@{ $server->{roots} });
+	close($hold);
+	end($pid);
+	die "$server->{name}: $n sessions could not be held\n" unless $ok;
+	return { sessions => $n, kb_per_session => { map { $_ =>
+	    ($after->{$_} - ($before->{$_} // 0)) / $n } keys %$after } };
+}
+
+# --- results ---
+
+sub median {
+	my @v = sort { $a <=> $b } @_;
+	return @v % 2 ? $v[@v / 2] : ($v[@v / 2 - 1] + $v[@v / 2]) / 2;
+}
+
+sub summary {
+	my (@runs) = @_;
+	my @rate = map { $_->{messages_per_second} } @runs;
+	my %s = (min => min(@rate), max => max(@rate), runs => \@runs);
+	for my $k (qw(messages_per_second through_per_second p50_ms p99_ms)) {
+		$s{$k} = median(map { $_->{$k} } @runs);
+	}
+	$s{cpu_us}{$_} = median(map { $_->{cpu_us}{$_} // 0 } @runs)
+	    for keys %{ $runs[0]{cpu_us} };
+	return \%s;
+}
+
+sub by_size {
+	my ($h, $format) = @_;
+	return join(', ', map { sprintf("%s $format", $_, $h->{$_}) }
+	    sort { $h->{$b} <=> $h->{$a} } grep { $_ ne 'all' && $h->{$_} >= 0.5 }
+	    keys %$h);
+}
+
+sub print_case {
+	my ($case, $result, @servers) = @_;
+	my $tuned = $result->{tuned};
+	printf("\n%-8s %-6s %9s %17s %10s %8s %8s %8s %6s\n", 'case', 'server',
+	    'msg/s', 'min..max', 'through/s', 'cpu us', 'p50 ms', 'p99 ms',
+	    'ratio');
+	for my $name (@servers) {
+		my $s = $result->{$name} or next;
+		printf("%-8s %-6s %9.1f %17s %10.1f %8.0f %8.2f %8.2f %6s\n",
+		    $case, $name, $s->{messages_per_second},
+		    sprintf('%.0f..%.0f', $s->{min}, $s->{max}),
+		    $s->{through_per_second}, $s->{cpu_us}{all}, $s->{p50_ms},
+		    $s->{p99_ms}, $tuned ? sprintf('%.2f',
+		    $s->{messages_per_second} / $tuned->{messages_per_second})
+		    : '-');
+	}
+	for my $name (grep { $result->{$_} } @servers) {
+		printf("  cpu us of %s: %s\n", $name,
+		    by_size($result->{$name}{cpu_us}, '%.0f'));
+	}
+}
+
+# What one check of the usual hash costs this machine, in milliseconds.
+sub hash_ms {
+	my ($user) = @_;
+	my (undef, $hash) = getpwnam($user->{name});
+	my $t0 = time;
+	my @h = map { crypt($user->{password}, $hash) } 1 .. 20;
+	return (time - $t0) * 50;
+}
+
+sub stop_all {
+	my @all = reverse @own;
+	end($_) for @all;
+}
+
+my $main = $$;
+END {
+	if ($$ == $main) {
+		my $status = $?;
+		eval { stop_all() };
+		eval { $house->finish } if $house;
+		$house = undef;
+		$? = $status;
+	}
+}
+
+for my $p (qw(msad b_load b_sink)) {
+	-x "$BUILD/$p" or die "bench: $BUILD/$p is not built\n";
+}
+$| = 1;
+my @servers = split(/,/, $o{s});
+my @cases = split(/,/, $o{c});
+$house = Msad->new(start => 0);
+$out = "$house->{dir}/bench";
+mkdir $out, 0755;
+
+my $sink = Msad::free_port();
+spawn('sink', "$BUILD/b_sink", '-p', $sink);
+Msad::wait_for(sub { -s "$out/sink.out" }) or die "the next hop does not start\n";
+my %users = (login => $house->account(0));
+$users{$_} = account_cheap($house->account(1)) for qw(reused cheap idle);
+
+my %server;
+$server{msad} = msad_new($sink) if grep { $_ eq 'msad' } @servers;
+if (grep { $_ ne 'msad' } @servers) {
+	-x '/usr/sbin/postfix' && -x '/usr/sbin/saslauthd'
+	    or die "bench: Postfix or saslauthd is not there\n";
+}
+$server{stock} = postfix_new('stock', $sink, '') if grep { $_ eq 'stock' } @servers;
+$server{tuned} = postfix_new('tuned', $sink, 'in_flow_delay = 0')
+    if grep { $_ eq 'tuned' } @servers;
+
+my %json = (connections => $CONNECTIONS, message_size => $SIZE,
+    seconds => $o{t} + 0, repetitions => $o{r} + 0,
+    processors => `getconf _NPROCESSORS_ONLN` + 0,
+    hash_ms => hash_ms($users{login}));
+printf("%d processors, %d connections, messages of %d octets, %d repetitions " .
+    "of %d s, one hash %.1f ms\n", $json{processors}, $CONNECTIONS, $SIZE,
+    $o{r}, $o{t}, $json{hash_ms});
+
+for my $case (grep { $_ ne 'idle' } @cases) {
+	my (%runs, %result);
+	for my $round (1 .. $o{r}) {
+		for my $name (@servers) {
+			push @{ $runs{$name} }, measure($server{$name},
+			    $users{$case}, $case eq 'reused' ? 500 : 1);
+			print STDERR "$case $round $name: ",
+			    int($runs{$name}[-1]{messages_per_second}), "/s\n";
+		}
+	}
+	$result{$_} = summary(@{ $runs{$_} }) for @servers;
+	print_case($case, \%result, @servers);
+	$json{$case} = \%result;
+}
+if (grep { $_ eq 'idle' } @cases) {
+	print "\n";
+	for my $name (grep { $_ ne 'tuned' } @servers) {
+		my $r = idle($server{$name}, $users{idle},
+		    $name eq 'msad' ? $o{i} : $o{I});
+		$json{idle}{$name} = $r;
+		printf("idle     %-6s %9.1f kB a session, %d sessions (%s)\n",
+		    $name, $r->{kb_per_session}{all}, $r->{sessions},
+		    by_size($r->{kb_per_session}, '%.1f'));
+	}
+}
+Msad::spew("$BUILD/bench.json", JSON::PP->new->canonical->pretty->encode(\%json));
+print "\n$BUILD/bench.json\n";
