@@ -38,7 +38,9 @@ ssl_made(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl,
 	(void)argl;
 	(void)argp;
 	SSL_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
-	SSL_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	/* What was read may have been a password: wiped when it is let go. */
+	SSL_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+	    SSL_OP_CLEANSE_PLAINTEXT);
 	SSL_set_num_tickets(ssl, 0);
 	made = ssl;
 }

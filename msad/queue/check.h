@@ -31,6 +31,7 @@ struct check {
 };
 
 void	 check_begin(struct check *, uint64_t max);
+/* Free the header; checking may go on when that is done. */
 void	 check_free(struct check *);
 /* Octets of the header section: lines with CRLF, no blank line. */
 void	 check_header(struct check *, const void *, size_t);

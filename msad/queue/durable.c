@@ -58,6 +58,11 @@ on_done(void *arg, enum spool_result result)
 static void
 submit(struct change *c)
 {
+	/* Behind those that failed: an older state must not come to overwrite. */
+	if (!TAILQ_EMPTY(&failed)) {
+		TAILQ_INSERT_TAIL(&failed, c, entry);
+		return;
+	}
 	if (c->removed != NULL)
 		spool_remove(spool, c->id, on_done, c);
 	else

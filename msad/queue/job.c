@@ -22,7 +22,7 @@
 #include "outcome.h"
 #include "schedule.h"
 
-#define TROUBLE_RETRY	60	/* seconds, when a message cannot be read */
+#define TROUBLE_RETRY	300	/* seconds, when a message cannot be read */
 #define ADDRESS_ROOM	(4 + 2 + ENVELOPE_PATH_MAX)
 
 struct job_rcpt {
@@ -113,7 +113,10 @@ job_free(struct job *j)
 	free(j);
 }
 
-/* Its content cannot be had now: all that waits has to wait longer. */
+/*
+ * Its content cannot be had now: all that waits has to wait longer. That ends
+ * the round: what failed in it is reported now.
+ */
 static int
 put_off(struct message *m, time_t now, const char *reason)
 {
@@ -124,6 +127,7 @@ put_off(struct message *m, time_t now, const char *reason)
 	for (i = 0; i < m->nrcpts; i++)
 		if (m->rcpts[i].status == RCPT_WAITING)
 			m->rcpts[i].next = (uint32_t)(now + TROUBLE_RETRY);
+	outcome_settle(m, now);
 	return -1;
 }
 

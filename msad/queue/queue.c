@@ -43,6 +43,7 @@
 static struct spool		*spool;
 static int			 flusher_fd = -1;
 static struct event		 tick_event;
+static struct event		 accepted_event;
 static time_t			 stop_at;	/* monotonic; 0: running */
 
 /* The generation under preparation. */
@@ -222,6 +223,25 @@ on_tick(int fd, short what, void *arg)
 	}
 	set_spool_stats();
 	end_when_idle();
+}
+
+/*
+ * Messages became durable: hand them out when the loop comes round, once for
+ * the whole batch and after the answers to the clients are written.
+ */
+static void
+on_accepted(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	schedule_run(time(NULL));
+}
+
+static void
+message_accepted(void)
+{
+	event_active(&accepted_event, EV_TIMEOUT, 0);
 }
 
 /* --- channels --- */
@@ -442,7 +462,8 @@ queue_init(void)
 	schedule_init(job_send, outcome_expire);
 	if (open_spool(io) == -1)
 		return -1;
-	transaction_init(spool);
+	event_assign(&accepted_event, child_base(), -1, 0, on_accepted, NULL);
+	transaction_init(spool, message_accepted);
 	job_init(spool);
 	durable_init(spool);
 	outcome_init(spool);
@@ -454,8 +475,7 @@ queue_init(void)
 static void
 queue_start(void)
 {
-	evtimer_set(&tick_event, on_tick, NULL);
-	event_base_set(child_base(), &tick_event);
+	event_assign(&tick_event, child_base(), -1, 0, on_tick, NULL);
 	on_tick(-1, 0, NULL);
 }
 

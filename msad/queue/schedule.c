@@ -358,6 +358,24 @@ schedule_job_done(struct dest *d, uint32_t round, bool connected, time_t now)
 	return d->down_until > now ? d->down_until : now;
 }
 
+/*
+ * Is nothing of it under way? Failures that wait for the end of their round do
+ * not count: when the rest is never tried again, they are reported with it.
+ */
+static bool
+is_at_rest(const struct message *m)
+{
+	uint32_t	i;
+
+	if (m->njobs > 0 || m->nleft == 0 || (m->flags & (MESSAGE_REMOVED |
+	    MESSAGE_ENDING | MESSAGE_REPORTING)))
+		return false;
+	for (i = 0; i < m->nrcpts; i++)
+		if (m->rcpts[i].status == RCPT_INFLIGHT)
+			return false;
+	return true;
+}
+
 void
 schedule_expire_old(time_t now)
 {
@@ -369,8 +387,7 @@ schedule_expire_old(time_t now)
 			if (!schedule_is_expired(m, now))
 				break;
 			next = TAILQ_NEXT(m, by_dest);
-			if (m->nbusy == 0 && m->nleft > 0 &&
-			    !(m->flags & (MESSAGE_REMOVED | MESSAGE_ENDING)))
+			if (is_at_rest(m))
 				expire_message(m, now);
 		}
 }

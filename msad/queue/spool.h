@@ -75,7 +75,10 @@ struct spool_config {
 	/* octets, multiple of 4096; 0: SPOOL_SEGMENT_SIZE */
 	uint32_t	segment_size;
 	uint32_t	inline_max;	/* octets; 0: SPOOL_INLINE_MAX */
-	/* memory for all messages arriving, beyond it they spill; 0: 64 MiB */
+	/*
+	 * memory for all messages arriving, beyond it they spill and keep what
+	 * was appended last; 0: 64 MiB
+	 */
 	uint64_t	gather_max;
 	/* octets the segments may use; 0: no bound but the disk */
 	uint64_t	log_max;

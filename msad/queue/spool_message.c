@@ -17,6 +17,7 @@
 #include "msad/queue/spool_priv.h"
 
 #define BODY_CHUNK	(128U * 1024)	/* octets written to a file at once */
+#define GATHER_LEAST	4096U		/* octets in memory beyond gather_max */
 
 void
 spool_body_name(char *buf, size_t size, uint64_t id)
@@ -88,6 +89,12 @@ spill(struct spool_message *m)
 		return -1;
 	m->crc = crc32c(m->crc, m->buf, m->len);
 	m->len = 0;
+	if (sp->gathered > sp->cfg.gather_max) {
+		sp->gathered -= m->alloc;
+		free(m->buf);
+		m->buf = NULL;
+		m->alloc = 0;
+	}
 	return 0;
 }
 
@@ -118,10 +125,9 @@ must_spill(const struct spool_message *m, size_t n)
 {
 	const struct spool_config	*cfg = &m->sp->cfg;
 
-	if (m->fd != -1)
-		return m->len + n > BODY_CHUNK;
-	return m->len + n > cfg->inline_max ||
-	    (m->sp->gathered > cfg->gather_max && m->len + n > 4096);
+	if (m->sp->gathered > cfg->gather_max && m->len + n > GATHER_LEAST)
+		return 1;
+	return m->len + n > (m->fd != -1 ? BODY_CHUNK : cfg->inline_max);
 }
 
 enum spool_result

@@ -34,6 +34,8 @@
 #define CREDIT_BATCH	16384	/* octets given back at once */
 /* What the front-end's corrections may add to a message of full size. */
 #define SIZE_SLACK	65536
+/* Octets in memory that may wait for a disk that does not answer. */
+#define COMMITS_MAX	(256U * 1024 * 1024)
 
 enum tx_state { TX_ENVELOPE, TX_DATA, TX_HEADER, TX_BODY };
 
@@ -54,6 +56,7 @@ struct transaction {
 	bool			 tls;
 	char			 cipher[65];
 	struct check		 check;
+	size_t			 header_len;
 	struct spool_message	*content;
 	enum verdict		 verdict;	/* of the spool; else check's */
 	size_t			 consumed;	/* credit not yet given */
@@ -64,17 +67,21 @@ struct commit {
 	struct message	*m;
 	uint64_t	 epoch;
 	uint64_t	 sid;
+	uint64_t	 held;		/* octets of memory until then */
 };
 
 static struct spool		*spool;
 static const struct tables	*tables;
+static void			(*accepted)(void);
 static unsigned int		 ncommits;
+static uint64_t			 commits_held;
 static bool			 stopped;
 
 void
-transaction_init(struct spool *s)
+transaction_init(struct spool *s, void (*fn)(void))
 {
 	spool = s;
+	accepted = fn;
 }
 
 void
@@ -187,7 +194,7 @@ space_for(uint64_t size)
 {
 	enum spool_result	result;
 
-	if (stopped)
+	if (stopped || commits_held > COMMITS_MAX)
 		return VERDICT_TROUBLE;
 	if (size > child_conf()->message_size)
 		return VERDICT_TOO_BIG;
@@ -450,6 +457,8 @@ begin_content(struct transaction *tx)
 	}
 	append(tx, tx->check.header, tx->check.header_len);
 	append(tx, "\r\n", 2);
+	tx->header_len = tx->check.header_len;
+	check_free(&tx->check);		/* the spool has it */
 }
 
 static int
@@ -528,6 +537,7 @@ on_commit(void *arg, enum spool_result result)
 	char		 id[32];
 
 	ncommits--;
+	commits_held -= c->held;
 	snprintf(id, sizeof(id), "%llx", (unsigned long long)c->m->id);
 	if (v == VERDICT_OK)
 		accept_message(c);
@@ -543,7 +553,7 @@ on_commit(void *arg, enum spool_result result)
 		g->committing = false;
 	free(c);
 	if (v == VERDICT_OK)
-		schedule_run(time(NULL));
+		accepted();
 }
 
 static int
@@ -577,7 +587,7 @@ write_envelope(const struct grant *g, time_t now, struct envelope *e,
 	memset(e, 0, sizeof(*e));
 	e->flags = tx->eightbit || tx->check.eightbit ? ENVELOPE_8BITMIME : 0;
 	e->arrival = (uint64_t)now;
-	e->header_len = (uint32_t)tx->check.header_len;
+	e->header_len = (uint32_t)tx->header_len;
 	e->user = SLICE_STR(g->user);
 	e->tenant = SLICE_STR(g->tenant);
 	e->auth = SLICE_STR(g->auth);
@@ -624,8 +634,10 @@ commit(struct grant *g)
 	}
 	c->epoch = g->epoch;
 	c->sid = g->sid;
+	c->held = len + (c->m->size > SPOOL_INLINE_MAX ? 0 : c->m->size);
 	g->committing = true;
 	ncommits++;
+	commits_held += c->held;
 	spool_message_commit(tx->content, env, len, prefix, (size_t)n,
 	    on_commit, c);
 	tx->content = NULL;

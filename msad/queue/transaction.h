@@ -8,7 +8,8 @@
 struct spool;
 struct grant;
 
-void	 transaction_init(struct spool *);
+/* accepted is called when a message is durable and in the schedule. */
+void	 transaction_init(struct spool *, void (*accepted)(void));
 void	 transaction_set_tables(const struct tables *);
 /* Take no new messages (shutdown). */
 void	 transaction_stop(void);

@@ -311,8 +311,9 @@ sub summary {
 	for my $k (qw(messages_per_second through_per_second p50_ms p99_ms)) {
 		$s{$k} = median(map { $_->{$k} } @runs);
 	}
-	$s{cpu_us}{$_} = median(map { $_->{cpu_us}{$_} // 0 } @runs)
-	    for keys %{ $runs[0]{cpu_us} };
+	for my $k (keys %{ $runs[0]{cpu_us} }) {
+		$s{cpu_us}{$k} = median(map { $_->{cpu_us}{$k} // 0 } @runs);
+	}
 	return \%s;
 }
 

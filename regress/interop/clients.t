@@ -4,7 +4,7 @@
 # the client has no reason to trust are failures that the client reports.
 #
 # Debian packages: swaks msmtp curl python3 nodejs node-nodemailer git
-# git-email libauthen-sasl-perl libio-socket-ssl-perl mutt
+# git-email libauthen-sasl-perl libmailtools-perl libio-socket-ssl-perl mutt
 # A program that is not installed is skipped by name.
 use strict;
 use warnings;
@@ -25,6 +25,7 @@ Msad::run("cd $dir && openssl req -x509 -newkey ec -pkeyopt " .
     "ec_paramgen_curve:P-256 -nodes -keyout other.key -out other.pem " .
     "-days 2 -subj '/CN=another CA' >>openssl.log 2>&1");
 mkdir "$dir/home";
+spew("$dir/home/.gitconfig", "[user]\n\tname = Somebody\n\temail = $u->{address}\n");
 # No configuration of whoever runs this takes part.
 local $ENV{HOME} = "$dir/home";
 local $ENV{GIT_CONFIG_NOSYSTEM} = 1;
@@ -154,7 +155,7 @@ JS
 } };
 
 $client{'git send-email'} = { needs => ['git', git_path('git-send-email'),
-    perl_has('Authen::SASL')],
+    perl_has('Authen::SASL'), perl_has('Mail::Address')],
     like => qr/first line\n\.dot\n\.\.two\n/, build => sub {
 	my %o = @_;
 	spew("$o{path}.patch", <<"PATCH");

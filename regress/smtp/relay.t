@@ -15,7 +15,7 @@ $hop{tls} = $d->nexthop(tls => 'tls', auth => { relayuser => 'relay pass' },
     mechs => 'LOGIN');
 $hop{downgrade} = $d->nexthop;		# does not list STARTTLS
 $hop{wrongca} = $d->nexthop(tls => 'tls');
-$hop{wrongname} = $d->nexthop(tls => 'tls');
+$hop{wrongname} = $d->nexthop(tls => 'tls', host => '127.0.0.2');
 $hop{down} = $d->nexthop(down => 1);
 $hop{fail} = $d->nexthop(on => { RCPT => sub {
 	$_[0] =~ /<bad/ ? '550 5.1.1 no such user' :
@@ -175,7 +175,7 @@ subtest 'partial and permanent' => sub {
 
 subtest 'refused at the end of data' => sub {
 	my $r = mail('reject');
-	ok(wait_for { grep { $_->{from} eq '' && !$_->{accepted} } $hop{reject}->transactions },
+	ok((wait_for { grep { $_->{from} eq '' && !$_->{accepted} } $hop{reject}->transactions }),
 	    'a DSN is tried');
 	ok(wait_for { !$d->queue || !grep { $_->{from} =~ /reject/ } $d->queue },
 	    'the message is done with');

@@ -147,6 +147,31 @@ heap_holds_order_under_change(void **state)
 	drop_all();
 }
 
+/* What is in flight comes back: there must be room for it. */
+static void
+heap_has_room_for_all(void **state)
+{
+	struct dest	*d = dest("room", 50);
+	unsigned int	 i;
+
+	(void)state;
+	for (i = 1; i <= 64; i++)
+		message(i, "room", NOW);
+	schedule_run(NOW);
+	assert_int_equal(nsent, 50);
+	for (i = 65; i <= 114; i++)
+		message(i, "room", NOW);
+	assert_int_equal(d->nheap, 64);
+	assert_true(d->heap_cap >= 114);
+	for (i = 0; i < 50; i++) {
+		message_set_status(index_find(sent[i]), 0, RCPT_WAITING);
+		schedule_update(index_find(sent[i]));
+	}
+	assert_int_equal(d->nheap, 114);
+	drop_all();
+	assert_int_equal(d->nmessages, 0);
+}
+
 static void
 concurrency_and_full_relays(void **state)
 {
@@ -276,6 +301,10 @@ old_messages_expire(void **state)
 	message_set_status(m, 0, RCPT_WAITING);
 	schedule_expire_old(NOW + 3600);
 	assert_int_equal(nexpired, 2);
+	/* A failure that waits for the end of its round does not keep it. */
+	message_set_status(m, 0, RCPT_REPORTING);
+	schedule_expire_old(NOW + 3600);
+	assert_int_equal(nexpired, 3);
 	drop_all();
 }
 
@@ -285,6 +314,7 @@ main(void)
 	const struct CMUnitTest	tests[] = {
 		cmocka_unit_test(in_order_of_time_then_age),
 		cmocka_unit_test(heap_holds_order_under_change),
+		cmocka_unit_test(heap_has_room_for_all),
 		cmocka_unit_test(concurrency_and_full_relays),
 		cmocka_unit_test(dead_host_costs_one_attempt),
 		cmocka_unit_test(flush_forgives),

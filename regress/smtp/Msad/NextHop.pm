@@ -24,7 +24,7 @@ sub new {
 	my $self = bless { host => '127.0.0.1', on => {}, tls => '', %o }, $class;
 	if (!$self->{port}) {
 		my $s = IO::Socket::INET->new(Listen => 1,
-		    LocalAddr => '127.0.0.1', LocalPort => 0) or die;
+		    LocalAddr => $self->{host}, LocalPort => 0) or die;
 		$self->{port} = $s->sockport;
 		close($s);
 	}
