@@ -27,7 +27,7 @@ struct conf_build {
 	bool			 frontend_seen;	/* statements that stand once */
 	bool			 relay_seen;
 	bool			 level_seen;
-	unsigned int		 nnames;	/* of pkis, auths, tables, relays */
+	unsigned int		 nnames;	/* of pkis, auths, tables ... */
 	unsigned int		 nrelays;
 	unsigned int		 nlisteners;
 	unsigned int		 nmatches;

@@ -60,7 +60,7 @@ struct conf_lex {
 	const char	*item_file;
 	int		 item_line;
 	unsigned int	 braces;
-	bool		 line_open;	/* the statement under way has an item */
+	bool		 line_open;	/* the statement has an item */
 	bool		 dead;		/* a limit was passed: only EOF now */
 	size_t		 budget;	/* octets that may still be read */
 	char		 word[CONF_STRING_MAX + 1];
@@ -269,24 +269,48 @@ conf_lex_push_text(struct conf_lex *lex, const char *text, size_t len,
 	frame_push(lex, frame_new(lex, name, text, len));
 }
 
-/* Read the file whole into the arena; NULL and errno when that fails. */
-static char *
-file_read(struct conf_lex *lex, const char *path, size_t *len)
+/*
+ * Open a file that may say what msad does: a regular one that belongs to root
+ * or to who runs us and that nobody else can write. -1 and *why otherwise.
+ */
+static int
+file_open(const char *path, const char **why)
 {
 	struct stat	 st;
-	char		*buf;
-	ssize_t		 n = -1;
-	size_t		 size = 65536, have = 0;
-	int		 fd, saved;
+	int		 fd;
 
-	if ((fd = open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC)) == -1)
+	fd = open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (fd == -1 || fstat(fd, &st) == -1)
+		*why = strerror(errno);
+	else if (S_ISDIR(st.st_mode))
+		*why = strerror(EISDIR);
+	else if (!S_ISREG(st.st_mode))
+		*why = "not a regular file";
+	else if (st.st_uid != 0 && st.st_uid != getuid())
+		*why = "must belong to root";
+	else if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		*why = "must not be writable by group or others";
+	else
+		return fd;
+	if (fd != -1)
+		close(fd);
+	return -1;
+}
+
+/* Read the file whole into the arena; NULL and *why when that fails. */
+static char *
+file_read(struct conf_lex *lex, const char *path, size_t *len,
+    const char **why)
+{
+	char		*buf, *text = NULL;
+	ssize_t		 n;
+	size_t		 size = 65536, have = 0;
+	int		 fd;
+
+	if ((fd = file_open(path, why)) == -1)
 		return NULL;
 	if ((buf = malloc(size)) == NULL)
 		err(1, "malloc");
-	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
-		errno = EISDIR;
-		goto out;
-	}
 	while ((n = read(fd, buf + have, size - have)) > 0) {
 		if ((have += (size_t)n) < size)
 			continue;
@@ -299,19 +323,14 @@ file_read(struct conf_lex *lex, const char *path, size_t *len)
 			err(1, "recallocarray");
 		size *= 2;
 	}
-out:
-	saved = errno;
+	if (n == 0)
+		text = keep(lex, buf, have);
+	else
+		*why = strerror(errno);
 	close(fd);
-	*len = have;
-	if (n == 0) {
-		char *text = keep(lex, buf, have);
-
-		freezero(buf, size);
-		return text;
-	}
 	freezero(buf, size);
-	errno = saved;
-	return NULL;
+	*len = have;
+	return text;
 }
 
 static unsigned int
@@ -347,7 +366,7 @@ void
 conf_lex_push_file(struct conf_lex *lex, const char *path)
 {
 	struct frame	*f;
-	const char	*text;
+	const char	*text, *why;
 	size_t		 len;
 
 	if (lex->top != NULL && !lex->top->includes) {
@@ -360,12 +379,12 @@ conf_lex_push_file(struct conf_lex *lex, const char *path)
 		return;
 	}
 	path = file_beside(lex, path);
-	if ((text = file_read(lex, path, &len)) == NULL) {
+	if ((text = file_read(lex, path, &len, &why)) == NULL) {
 		if (lex->top == NULL)
-			conf_lex_error_at(lex, path, 0, "%s", strerror(errno));
+			conf_lex_error_at(lex, path, 0, "%s", why);
 		else
 			conf_lex_error(lex, "include %s: %s", log_q(path),
-			    strerror(errno));
+			    why);
 		return;
 	}
 	f = frame_new(lex, path, text, len);

@@ -12,7 +12,7 @@
  * conf_lex_free().
  */
 
-#define CONF_NAME_MAX		64	/* octets of a pki's, table's ... name */
+#define CONF_NAME_MAX		64	/* octets of a name */
 #define CONF_STRING_MAX		16384	/* octets of one string or macro */
 #define CONF_TEXT_MAX		(4U << 20)	/* octets, macros expanded */
 #define CONF_DEPTH_MAX		16	/* includes within includes */

@@ -60,6 +60,7 @@ struct ipc {
 	size_t		 out_len;	/* complete messages up to here */
 	size_t		 out_end;	/* with the message under way */
 	size_t		 out_cap;
+	size_t		 pending_max;	/* see ipc_set_pending_max() */
 	struct out_fd	*out_fds;
 	size_t		 nout_fds;
 	size_t		 out_fds_cap;
@@ -234,6 +235,12 @@ ipc_pending(const struct ipc *ch)
 }
 
 void
+ipc_set_pending_max(struct ipc *ch, size_t n)
+{
+	ch->pending_max = n;
+}
+
+void
 ipc_set_peer(struct ipc *ch, uint32_t index, uint64_t epoch)
 {
 	ch->index = index;
@@ -368,6 +375,10 @@ drain(struct ipc *ch)
 		}
 		if (ch->in_len - off < HEADER_SIZE + len)
 			break;
+		if (ch->pending_max > 0 && ipc_pending(ch) > ch->pending_max) {
+			violation(ch, 0, "asks and does not read");
+			break;
+		}
 		handle(ch, ch->in + off, len);
 		off += HEADER_SIZE + len;
 		if (ch->awaited != 0 && ch->awaited_seen)

@@ -63,6 +63,11 @@ enum ipc_role ipc_peer(const struct ipc *);
 int	 ipc_fd(const struct ipc *);
 /* Octets waiting to be written: for bounds on what we owe a slow peer. */
 size_t	 ipc_pending(const struct ipc *);
+/*
+ * A peer that owes more than n octets of reading and still asks breaks the
+ * rules; 0, as at first: no bound. For peers that are not trusted.
+ */
+void	 ipc_set_pending_max(struct ipc *, size_t n);
 
 /* The index and epoch of the peer; for the users of PROC_CHANNEL. */
 void	 ipc_set_peer(struct ipc *, uint32_t index, uint64_t epoch);

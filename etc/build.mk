@@ -3,6 +3,9 @@
 
 include config.mk
 
+# No rules but ours: make would take common/conf.y for the source of conf.c.
+.SUFFIXES:
+
 SAN_FLAGS_ =		$(HARDEN)
 SAN_FLAGS_asan =	-O1 -g -fno-omit-frame-pointer -fPIE -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SAN_FLAGS_fuzz =	-O1 -g -fno-omit-frame-pointer -fPIE -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined -DMSAD_FUZZ

@@ -10,7 +10,10 @@
 
 #include <sys/queue.h>
 
+#include <ctype.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/ipc.h"
@@ -18,6 +21,9 @@
 #include "msad/auth/attempt.h"
 #include "msad/auth/channels.h"
 #include "msad/auth/session.h"
+
+#define CLIENT_MAX	62	/* octets of an IPv6 address with its scope */
+#define PENDING_MAX	(8 * 1024 * 1024)	/* what a front-end may owe us */
 
 struct peer {
 	TAILQ_ENTRY(peer)	 entry;
@@ -28,6 +34,19 @@ static TAILQ_HEAD(, peer)	 peers = TAILQ_HEAD_INITIALIZER(peers);
 static struct ipc		*queue;
 
 /* --- front-ends --- */
+
+/* A numeric address or a plain word: PAM modules and logs get to see it. */
+static bool
+client_ok(struct slice s)
+{
+	size_t	 i;
+
+	for (i = 0; i < s.len; i++)
+		if (!isalnum((unsigned char)s.p[i]) &&
+		    memchr(".:%_-", s.p[i], 5) == NULL)
+			return false;
+	return s.len > 0 && s.len <= CLIENT_MAX;
+}
 
 static int
 on_session_open(struct ipc *ch, struct ipc_msg *msg, void *arg)
@@ -44,7 +63,7 @@ on_session_open(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	port = ipc_get_u16(&r);
 	(void)ipc_get_str(&r);
 	(void)ipc_get_u16(&r);
-	if (!ipc_done(&r))
+	if (!ipc_done(&r) || !client_ok(client))
 		return -1;
 	return session_open(&peer->frontend, msg->sid, listener, client,
 	    port) == NULL ? -1 : 0;
@@ -156,6 +175,7 @@ channels_frontend(uint32_t index, uint64_t epoch, int fd)
 		return -1;
 	}
 	ipc_set_peer(ch, index, epoch);
+	ipc_set_pending_max(ch, PENDING_MAX);
 	peer->frontend.ch = ch;
 	peer->frontend.epoch = epoch;
 	RB_INIT(&peer->frontend.sessions);

@@ -3,9 +3,8 @@
  * without TLS. Part of the front-end; session.c is the only caller. Bounded:
  * one input buffer of CONN_IN_SIZE, replies up to what session.c lets gather.
  *
- * Input buffers are kept in a small pool, since a busy session takes and gives
- * back one a message. They may have held a password, so they are wiped as far
- * as they were used for one (conn_use).
+ * Input buffers come and go with what they hold (slots.h). They may have held
+ * a password, so they are wiped as far as they were used for one (conn_use).
  */
 
 #include <sys/socket.h>
@@ -17,27 +16,8 @@
 #include <unistd.h>
 
 #include "msad/frontend/connection.h"
+#include "msad/frontend/slots.h"
 #include "msad/frontend/tls.h"
-
-#define POOL_MAX	64
-
-static char	*pool[POOL_MAX];
-static size_t	 pool_len;
-
-static char *
-pool_get(void)
-{
-	return pool_len > 0 ? pool[--pool_len] : malloc(CONN_IN_SIZE);
-}
-
-static void
-pool_put(char *p)
-{
-	if (pool_len < POOL_MAX)
-		pool[pool_len++] = p;
-	else
-		free(p);
-}
 
 void
 conn_init(struct conn *c, int fd, struct event_base *base,
@@ -90,7 +70,7 @@ conn_drop_input(struct conn *c)
 {
 	if (c->in != NULL) {
 		explicit_bzero(c->in, c->in_off + c->in_len);
-		pool_put(c->in);
+		slots_free(c->in);
 	}
 	c->in = NULL;
 	c->in_off = c->in_len = 0;
@@ -100,12 +80,14 @@ conn_drop_input(struct conn *c)
 static int
 in_prepare(struct conn *c)
 {
-	if (c->in == NULL && (c->in = pool_get()) == NULL)
+	if (c->in == NULL && (c->in = slots_malloc(CONN_IN_SIZE)) == NULL)
 		return -1;
 	if (c->in_len == 0)
 		c->in_off = 0;
 	else if (c->in_off > 0) {
 		memmove(c->in, c->in + c->in_off, c->in_len);
+		/* Half a password may have been in what was moved. */
+		explicit_bzero(c->in + c->in_len, c->in_off);
 		c->in_off = 0;
 	}
 	return 0;
@@ -237,7 +219,7 @@ void
 conn_trim(struct conn *c)
 {
 	if (c->in != NULL && c->in_len == 0) {
-		pool_put(c->in);
+		slots_free(c->in);
 		c->in = NULL;
 		c->in_off = 0;
 	}

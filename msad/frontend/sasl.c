@@ -149,7 +149,10 @@ sasl_line(struct session *s, struct slice line)
 void
 sasl_too_long(struct session *s)
 {
-	cancel(s, REPLY_SASL_TOO_LONG);
+	if (frontend_auth() == NULL || s->auth_gone)
+		sasl_unavailable(s);
+	else
+		cancel(s, REPLY_SASL_TOO_LONG);
 }
 
 void

@@ -19,6 +19,7 @@
 
 #include "common/log.h"
 #include "msad/frontend/remote_key.h"
+#include "msad/frontend/slots.h"
 #include "msad/frontend/tls.h"
 
 /* ECDHE with AEAD alone in TLS 1.2 (R9325-4.2-a); 1.3 has its own list. */
@@ -45,9 +46,40 @@ ssl_made(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl,
 	made = ssl;
 }
 
+/* --- OpenSSL's memory, see slots.h --- */
+
+static void *
+ssl_malloc(size_t n, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return slots_malloc(n);
+}
+
+static void *
+ssl_realloc(void *p, size_t n, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return slots_realloc(p, n);
+}
+
+static void
+ssl_free(void *p, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	slots_free(p);
+}
+
 int
 server_tls_init(void)
 {
+	/* Only before OpenSSL's first allocation, or it keeps its own. */
+	if (slots_init() == -1 ||
+	    CRYPTO_set_mem_functions(ssl_malloc, ssl_realloc, ssl_free) != 1)
+		log_warn("event=slots error=\"idle sessions take more "
+		    "memory\"");
 	if (remote_key_install() == -1 || tls_init() == -1)
 		return -1;
 	return SSL_get_ex_new_index(0, NULL, ssl_made, NULL, NULL) < 0 ? -1 :

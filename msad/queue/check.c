@@ -103,12 +103,15 @@ check_header(struct check *c, const void *p, size_t len)
 static bool
 has_8bit(const char *p, size_t len)
 {
-	unsigned char	all = 0;
-	size_t		i;
+	uint64_t	word, all = 0;
 
-	for (i = 0; i < len; i++)
-		all |= (unsigned char)p[i];
-	return all > 127;
+	for (; len >= sizeof(word); p += sizeof(word), len -= sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		all |= word;
+	}
+	for (; len > 0; p++, len--)
+		all |= (unsigned char)*p;
+	return (all & UINT64_C(0x8080808080808080)) != 0;
 }
 
 /* Keep the message id for the log: its octets without white space around. */

@@ -98,7 +98,7 @@ shown_state(uint8_t status)
 	return status == RCPT_REPORTING ? RCPT_FAILED : status;
 }
 
-/* "550 5.1.1 text (host)" of the last attempt, into buf. */
+/* "550 5.1.1 text" of the last attempt, into buf. */
 static void
 last_reply(const struct message *m, uint32_t i, char *buf, size_t size)
 {
@@ -115,10 +115,9 @@ last_reply(const struct message *m, uint32_t i, char *buf, size_t size)
 	}
 	if (s.reply.len > REPLY_MAX)
 		s.reply.len = REPLY_MAX;
+	/* the remote's words as they came: its status code is among them */
 	if (s.code != 0)
-		snprintf(buf, size, "%u %.*s%s%.*s", s.code,
-		    SLICE_FMT(s.enhanced), s.enhanced.len > 0 ? " " : "",
-		    SLICE_FMT(s.reply));
+		snprintf(buf, size, "%u %.*s", s.code, SLICE_FMT(s.reply));
 	else
 		snprintf(buf, size, "%.*s", SLICE_FMT(s.reply));
 	free(p);

@@ -378,15 +378,18 @@ read_header(const struct message *m, size_t *len)
 {
 	struct spool_content	 c;
 	char			*buf;
+	size_t			 want;
 	ssize_t			 n;
 
 	*len = 0;
 	if (spool_content_open(spool, m->id, &c) != SPOOL_OK)
 		return NULL;
-	if ((buf = malloc(c.prefixlen + m->header_len)) != NULL &&
-	    (n = spool_content_read(&c, 0, buf, c.prefixlen +
-	    m->header_len)) > 0)
-		*len = (size_t)n;
+	want = c.prefixlen + m->header_len;
+	if ((buf = malloc(want)) != NULL)
+		/* a read ends where the prefix does */
+		while (*len < want && (n = spool_content_read(&c, *len,
+		    buf + *len, want - *len)) > 0)
+			*len += (size_t)n;
 	spool_content_close(&c);
 	return buf;
 }

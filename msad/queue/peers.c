@@ -10,6 +10,8 @@
 
 #include "peers.h"
 
+#define PENDING_MAX	(16 * 1024 * 1024)	/* what a front-end may owe us */
+
 static struct peer_list	peers = TAILQ_HEAD_INITIALIZER(peers);
 
 struct peer *
@@ -33,6 +35,8 @@ peers_add(enum ipc_role role, uint32_t index, uint64_t epoch,
 	p->index = index;
 	p->epoch = epoch;
 	ipc_set_peer(p->ch, index, epoch);
+	if (role == ROLE_FRONTEND)
+		ipc_set_pending_max(p->ch, PENDING_MAX);
 	TAILQ_INSERT_TAIL(&peers, p, entry);
 	return p;
 }

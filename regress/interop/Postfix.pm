@@ -38,7 +38,7 @@ sub new {
 	chmod 0755, $self->{home};
 	$self->{log} = "$self->{home}/log";
 	$self->{port}{$_} = free_port() for qw(starttls tls login tlslogin stripped);
-	make_path(map { "$self->{home}/$_" } qw(conf queue sasl));
+	make_path(map { "$self->{home}/$_" } qw(queue conf/sasl));
 	$self->directory('data', 'postfix');
 	$self->directory("box$_", 'nobody') for '', qw(/tmp /new /cur);
 	$self->accounts;
@@ -56,7 +56,7 @@ sub directory {
 
 sub accounts {
 	my ($self) = @_;
-	my $db = "$self->{home}/sasl/db";
+	my $db = "$self->{home}/sasldb";
 	for my $user (sort keys %{ $self->{users} }) {
 		open(my $p, '|-', 'saslpasswd2', '-p', '-c', '-f', $db,
 		    '-u', $realm, $user) or die "saslpasswd2: $!";
@@ -65,7 +65,7 @@ sub accounts {
 	}
 	chown((getpwnam('postfix'))[2, 3], $db);
 	for (['smtpd', 'plain login'], ['login', 'login']) {
-		spew("$self->{home}/sasl/$_->[0].conf", "pwcheck_method: auxprop\n" .
+		spew("$self->{home}/conf/sasl/$_->[0].conf", "pwcheck_method: auxprop\n" .
 		    "auxprop_plugin: sasldb\nsasldb_path: $db\nmech_list: $_->[1]\n");
 	}
 }
@@ -100,7 +100,7 @@ smtpd_tls_received_header = yes
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_local_domain = $realm
 smtpd_sasl_path = smtpd
-cyrus_sasl_config_path = $h/sasl
+cyrus_sasl_config_path = $h/conf/sasl
 virtual_mailbox_domains = static:all
 virtual_mailbox_maps = static:box/
 virtual_mailbox_base = $h

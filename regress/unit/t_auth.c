@@ -862,6 +862,32 @@ false_verdict(void **state)
 	expect_closed(&pam[0]);
 }
 
+/* A front-end that is an attacker's must not reach PAM with such a host. */
+static void
+bad_client(void **state)
+{
+	static const char *const	 bad[] = { "", "1.2.3.4\r\nx", "a b",
+					     "\"", "\033[0m", NULL };
+	char				 text[250];
+	int				 i;
+
+	(void)state;
+	memset(text, '1', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	for (i = 0; i < 6; i++) {
+		ipc_start(frontend.ch, IPC_SESSION_OPEN, 1);
+		ipc_put_u16(frontend.ch, 0);
+		ipc_put_str(frontend.ch, bad[i] != NULL ? bad[i] : text);
+		ipc_put_u16(frontend.ch, 40000);
+		ipc_put_str(frontend.ch, "192.0.2.1");
+		ipc_put_u16(frontend.ch, 465);
+		ipc_send(frontend.ch);
+		expect_closed(&frontend);
+		assert_int_equal(channels_frontend(0, EPOCH,
+		    side_open(&frontend, ROLE_FRONTEND)), 0);
+	}
+}
+
 #define TEST(fn)	cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int
@@ -875,7 +901,8 @@ main(void)
 		TEST(worker_hangs), TEST(queue_waits), TEST(worker_retires),
 		TEST(second_start), TEST(old_sid), TEST(smaller_sid),
 		TEST(unknown_session), TEST(response_to_nothing),
-		TEST(false_result), TEST(false_verdict)
+		TEST(false_result), TEST(false_verdict),
+		TEST(bad_client)
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -3,6 +3,7 @@
  * and the canonical text as a fixed point.
  */
 #include <sys/types.h>
+#include <sys/stat.h>
 #include <netinet/in.h>
 
 #include <setjmp.h>
@@ -574,6 +575,36 @@ test_include_errors(void **state)
 	refuse_line("include \"/etc/passwd\"", "include is not allowed here");
 }
 
+/* Who may write a file of the configuration may say what msad does. */
+static void
+test_include_owner(void **state)
+{
+	struct conf	*c;
+	char		 path[128], main_path[128];
+
+	(void)state;
+	file_write("a", "hostname h\ninclude \"c\"\n");
+	file_write("c", "queue { path \"/q\" }\n");
+	snprintf(path, sizeof(path), "%s/c", dir);
+	assert_int_equal(chmod(path, 0664), 0);
+	refuse_file("%/a:2: include \"%/c\": must not be writable by group "
+	    "or others\n");
+	assert_int_equal(chmod(path, 0646), 0);
+	refuse_file("%/a:2: include \"%/c\": must not be writable by group "
+	    "or others\n");
+	assert_int_equal(chmod(path, 0644), 0);
+	snprintf(main_path, sizeof(main_path), "%s/a", dir);
+	assert_non_null(c = conf_parse_file(main_path, NULL, 0, stderr));
+	conf_free(c);
+	if (getuid() == 0) {
+		assert_int_equal(chown(path, 65534, 0), 0);
+		refuse_file("%/a:2: include \"%/c\": must belong to root\n");
+	}
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	refuse_file("%/a:2: include \"%/c\": not a regular file\n");
+}
+
 int
 main(void)
 {
@@ -594,6 +625,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_include, dir_make,
 		    dir_remove),
 		cmocka_unit_test_setup_teardown(test_include_errors, dir_make,
+		    dir_remove),
+		cmocka_unit_test_setup_teardown(test_include_owner, dir_make,
 		    dir_remove),
 	};
 

@@ -371,6 +371,53 @@ t_wait(void **state)
 	assert_int_equal(s.closed, 1);
 }
 
+/* Each question is answered with half a kilobyte that nobody reads. */
+static int
+on_answer(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct seen	*s = arg;
+	char		 detail[500];
+
+	memset(detail, 'x', sizeof(detail));
+	s->messages++;
+	ipc_start(ch, IPC_SMTP_VERDICT, msg->sid);
+	ipc_put_u8(ch, 1);
+	ipc_put_slice(ch, SLICE(detail, sizeof(detail)));
+	ipc_send(ch);
+	return 0;
+}
+
+static const struct ipc_handler answering[] = {
+	{ IPC_SMTP_RCPT, on_answer },
+	{ 0, NULL }
+};
+
+/* P6: a peer that asks and does not read makes us grow up to the bound. */
+static void
+t_pending_max(void **state)
+{
+	uint8_t		 wire[64];
+	struct seen	 s;
+	struct ipc	*ch;
+	size_t		 n;
+	int		 fd, i;
+
+	(void)state;
+	fd = open_pair(&ch, ROLE_QUEUE, ROLE_FRONTEND, answering, &s);
+	ipc_set_pending_max(ch, 1024 * 1024);
+	n = frame(wire, IPC_SMTP_RCPT, 0, 1, "\0\001a", 3);
+	for (i = 0; i < 10000 && s.closed == 0; i++) {
+		if (write(fd, wire, n) == -1)
+			break;
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+	turn();
+	assert_int_equal(s.closed, 1);
+	assert_int_equal(s.end, IPC_VIOLATION);
+	assert_true(s.messages < 5000);
+	close(fd);
+}
+
 static void
 t_log_quote(void **state)
 {
@@ -396,6 +443,7 @@ main(void)
 		cmocka_unit_test(t_no_descriptor_leak),
 		cmocka_unit_test(t_descriptors_in_a_batch),
 		cmocka_unit_test(t_wait),
+		cmocka_unit_test(t_pending_max),
 		cmocka_unit_test(t_log_quote),
 	};
 

@@ -28,6 +28,7 @@
 #include "msad/queue/segment.h"
 #include "msad/queue/spool.h"
 #include "msad/queue/spool_io.h"
+#include "msad/queue/spool_priv.h"
 
 static struct event_base	*base;
 static struct spool_io		*io;
@@ -42,7 +43,7 @@ static unsigned int		 nids;
 static char			 state[64];
 
 static const struct spool_config cfg = { .segment_size = 256 * 1024,
-	.inline_max = 16 * 1024 };
+	.inline_max = 16 * 1024, .gather_max = 256 * 1024 };
 
 static void
 on_message(void *arg, const struct spool_recovered *r)
@@ -438,6 +439,39 @@ damage(void **s)
 	get(ids[0], 3000);
 }
 
+/* P6: many messages arriving at once take no more memory than gather_max. */
+static void
+gathering_is_bounded(void **s)
+{
+	struct spool_message	*m[64];
+	enum spool_result	 result;
+	uint8_t			 buf[64 * 1024];
+	unsigned int		 i, piece;
+
+	(void)s;
+	for (i = 0; i < 64; i++)
+		assert_non_null(m[i] = spool_message_begin(sp, 0, &result));
+	for (piece = 0; piece < 32; piece++)
+		for (i = 0; i < 64; i++) {
+			fill(buf, sizeof(buf), spool_message_id(m[i]));
+			assert_int_equal(spool_message_append(m[i], buf +
+			    piece * 2048, 2048), SPOOL_OK);
+			assert_true(sp->gathered <= cfg.gather_max +
+			    64 * 4096);
+		}
+	for (i = 0; i < 64; i++) {
+		ids[nids++] = spool_message_id(m[i]);
+		pending++;
+		spool_message_commit(m[i], "envelope", 8, "prefix", 6, on_done,
+		    NULL);
+	}
+	settle();
+	assert_int_equal(results[SPOOL_OK], 64);
+	assert_int_equal(sp->gathered, 0);
+	for (i = 0; i < 64; i++)
+		get(ids[i], sizeof(buf));
+}
+
 int
 main(void)
 {
@@ -452,7 +486,9 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(foreign_version, setup,
 		    teardown),
-		cmocka_unit_test_setup_teardown(damage, setup, teardown)
+		cmocka_unit_test_setup_teardown(damage, setup, teardown),
+		cmocka_unit_test_setup_teardown(gathering_is_bounded, setup,
+		    teardown)
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

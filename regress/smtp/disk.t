@@ -1,0 +1,243 @@
+#!/usr/bin/perl
+# The disk is full, fails, or is slow: a temporary code, nothing acknowledged
+# lost, service again without a restart (P1, P7, P-dur-1, P-dur-3,
+# R1870-6.1-a). Faults of the disk are injected with strace(1).
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+use Msad;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $d = Msad->new(start => 0);
+my $u = $d->account(0);
+{
+	my ($uid, $gid) = (getpwnam('_msadq'))[2, 3];
+	if (system("mount -t tmpfs -o size=40m,mode=0700,uid=$uid,gid=$gid " .
+	    "tmpfs $d->{spool} 2>/dev/null") != 0) {
+		plan(skip_all => 'cannot mount a tmpfs');
+	}
+	$d->{mounted} = 1;
+}
+my $hop = $d->nexthop(down => 1);
+$d->{relay} = "relay \"hop\" { host 127.0.0.1 port $hop->{port} retry { 1h } }\n";
+$d->{match} = "match from auth sender own relay \"hop\"\n";
+$d->write_conf;
+$d->start;
+
+my (%accepted, $serial);
+
+# Submit; what gets its 250 must arrive.
+sub mail {
+	my ($c, $size, %o) = @_;
+	my $name = 'message ' . ++$serial;
+	my $r = $c->submit($u->{address}, 'r@x.example',
+	    "From: <$u->{address}>\r\nSubject: $name\r\n\r\n" .
+	    ('x' x 700 . "\r\n") x ($size / 702), %o);
+	$accepted{$name}++ if $r->{code} == 250;
+	$c->cmd('RSET') if $r->{code} >= 400;
+	return $r;
+}
+
+sub code { my ($r) = @_; return "$r->{code} $r->{enh}" }
+
+sub queue_pids {
+	my ($queue) = grep { $_->{name} eq 'msad-queue' &&
+	    $_->{ppid} == $d->{pid} } $d->children;
+	my ($flusher) = grep { $_->{ppid} == $queue->{pid} } $d->children;
+	return ($queue->{pid}, $flusher->{pid});
+}
+
+# Run the block while strace injects a fault into a process; its trace.
+sub inject {
+	my ($pid, $calls, $fault, $block) = @_;
+	my $out = "$d->{dir}/strace";
+	unlink($out, "$out.err");
+	my $s = fork() // die;
+	if ($s == 0) {
+		open(STDIN, '<', '/dev/null');
+		open(STDERR, '>', "$out.err");
+		{ exec('strace', '-o', $out, '-p', $pid, '-e', "trace=$calls",
+		    '-e', "inject=$calls:$fault"); }
+		POSIX::_exit(127);
+	}
+	my $on = wait_for { slurp("$out.err") =~ /attached/ ||
+	    waitpid($s, 1) == $s } 10;
+	if (slurp("$out.err") !~ /attached/) {
+		kill('KILL', $s);
+		waitpid($s, 0);
+		return undef;
+	}
+	$block->();
+	kill('INT', $s);
+	waitpid($s, 0);
+	return slurp($out);
+}
+
+sub intact {
+	my ($name) = @_;
+	my @q = $d->queue;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is(scalar @q, scalar keys %accepted, $name);
+}
+
+subtest 'full' => sub {
+	my $c = $d->session(0);
+	my ($r, $n) = (undef, 0);
+	is(code(mail($c, 1000)), '250 2.0.0', 'a message goes in');
+	# small ones fill segments, big ones have files of their own
+	for (1 .. 800) {
+		$r = mail($c, $_ % 4 ? 100_000 : 1_500_000);
+		last if $r->{code} != 250;
+		$n++;
+	}
+	is(code($r), '452 4.3.1', "P-dur-3 452 after $n messages");
+	is(code($c->cmd("MAIL FROM:<$u->{address}> SIZE=45000000")), '452 4.3.1',
+	    'R1870-6.1-a MAIL with a SIZE that does not fit');
+	is($c->cmd('NOOP')->{code}, 250, 'P7 the session goes on');
+	intact('what had its 250 is queued, nothing else');
+
+	$d->kill_all;
+	$d->start;
+	intact('P1 so it is after kill -9 on a full disk');
+
+	$hop->start;
+	is($d->msactl('queue', 'flush', 'all')->{status}, 0, 'the next hop is back');
+	ok(wait_for { !$d->queue }, 'all of it leaves a full disk');
+	$c = $d->session(0);
+	ok(wait_for { mail($c, 200_000)->{code} == 250 },
+	    'P-dur-3 space is back: 250 without a restart');
+	ok(wait_for { !$d->queue }, 'and delivered');
+	arrived();
+	$hop->stop;
+	$c->close;
+};
+
+sub arrived {
+	my %got;
+	for ($hop->transactions) {
+		$got{$1}++ if $_->{accepted} && $_->{data} =~ /^Subject: (.*?)\r$/m;
+	}
+	my @lost = grep { !$got{$_} } sort keys %accepted;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is("@lost", '', 'P1 all that got 250 has arrived: ' . keys %accepted);
+	%accepted = ();
+}
+
+my $c = $d->session(0);
+my $strace = do {
+	my ($queue) = queue_pids();
+	defined inject($queue, 'fsync', 'error=EIO:when=65535', sub { });
+};
+
+subtest 'a flush fails' => sub {
+	plan(skip_all => 'no strace(1) that may attach') unless $strace;
+	is(mail($c, 2000)->{code}, 250, 'before') for 1 .. 3;
+	my (undef, $flusher) = queue_pids();
+	my $r;
+	my $trace = inject($flusher, 'fdatasync', 'error=EIO:when=1', sub {
+		$r = mail($c, 2000);
+		ok(wait_for { mail($c, 2000)->{code} == 250 },
+		    'P7 the next ones get 250 without a restart');
+	});
+	like($trace, qr/fdatasync.*EIO.*INJECTED/, 'fdatasync failed');
+	is(code($r), '451 4.3.0', 'P1 451, no 250, when the flush fails');
+	ok($d->log_wait(qr/event=spool-damage.*failed/), 'P8 and the log says so');
+	is(mail($c, 2000)->{code}, 250, 'after') for 1 .. 3;
+	intact('what had its 250 is queued');
+	$d->kill_all;
+	$d->start;
+	intact('P1 and after kill -9');
+	$c = $d->session(0);
+};
+
+subtest 'every flush fails' => sub {
+	plan(skip_all => 'no strace(1) that may attach') unless $strace;
+	my (undef, $flusher) = queue_pids();
+	my @r;
+	inject($flusher, 'fdatasync,fsync', 'error=EIO', sub {
+		push @r, mail($c, 2000) for 1 .. 4;
+		ok($d->log_wait(qr/event=spool-stopped/), 'acceptance stops, with the reason');
+		push @r, my $m = $c->cmd("MAIL FROM:<$u->{address}>");
+		is(code($m), '451 4.3.0', 'MAIL is refused then');
+	});
+	is(scalar(grep { $_->{code} != 451 } @r), 0, 'P1 never a 250') or
+	    diag(join(' ', map { code($_) } @r));
+	$c->cmd('RSET');
+	ok(wait_for { mail($c, 2000)->{code} == 250 }, 'P7 the disk is well: 250 again');
+	intact('nothing is lost, nothing doubled');
+};
+
+subtest 'a write fails' => sub {
+	plan(skip_all => 'no strace(1) that may attach') unless $strace;
+	my ($queue) = queue_pids();
+	my $r;
+	inject($queue, 'pwrite64', 'error=EIO:when=1', sub {
+		$r = mail($c, 2000);
+		is(code($r), '451 4.3.0', 'P1 451 when the write fails');
+		ok(wait_for { mail($c, 2000)->{code} == 250 }, 'P7 and 250 again');
+	});
+	# a body file on a disk that fills up
+	inject($queue, 'pwrite64', 'error=ENOSPC:when=1', sub {
+		$r = mail($c, 600_000);
+		is(code($r), '452 4.3.1', 'P-dur-3 452 when a body does not fit');
+	});
+	is(mail($c, 600_000)->{code}, 250, 'and the next one does');
+	opendir(my $dir, "$d->{spool}/bodies");
+	is(scalar(grep { !/^\./ } readdir($dir)), 1, 'P6 no file of the refused one stays');
+	intact('what had its 250 is queued');
+};
+
+subtest 'results cannot be written' => sub {
+	plan(skip_all => 'no strace(1) that may attach') unless $strace;
+	my (undef, $flusher) = queue_pids();
+	inject($flusher, 'fdatasync,fsync', 'error=EIO', sub {
+		$hop->start;
+		$d->msactl('queue', 'flush', 'all');
+		ok(wait_for { $d->log =~ /event=spool-change/ },
+		    'delivered; the removal waits for the disk');
+	});
+	ok(wait_for { !$d->queue }, 'the queue is empty in the end');
+	my $n = $hop->transactions;
+	is($d->stop, 0, 'clean exit');
+	$d->start;
+	is(scalar(my @q = $d->queue), 0, 'P-dur-2 and empty after a restart');
+	$c->close;
+	$c = $d->session(0);
+	arrived();
+	is(scalar $hop->transactions, $n, 'P-dur-2 nothing is delivered again');
+};
+
+subtest 'the flusher hangs, then dies' => sub {
+	my (undef, $flusher) = queue_pids();
+	$hop->start unless $hop->{pid};
+	kill('STOP', $flusher);
+	my $r = mail($c, 2000, timeout => 1);
+	is($r->{code}, 0, 'P1 no flush, no 250');
+	my $s = $d->session(0);
+	is($s->cmd('NOOP')->{code}, 250, 'P6 other sessions are served');
+	is($d->msactl('show', 'status')->{status}, 0, 'msactl as well');
+	kill('CONT', $flusher);
+	$r = $c->reply;
+	is($r->{code}, 250, 'it goes on: 250');
+	$accepted{"message $serial"}++;
+	ok(wait_for { !$d->queue }, 'delivered');
+	arrived();
+	kill('KILL', $flusher);
+	my $status;
+	ok(wait_for { waitpid($d->{pid}, 1) == $d->{pid} ? ($status = $?, 1)[1] : 0 },
+	    'killed: the family ends, nothing can be made durable');
+	isnt($status, 0, 'with a failure');
+	$d->{pid} = undef;
+	$_->close for $s, $c;
+	$d->start;
+	$c = $d->session(0);
+	is(mail($c, 2000)->{code}, 250, 'and works when it is started again');
+	ok(wait_for { !$d->queue }, 'delivered');
+	arrived();
+	$c->close;
+};
+
+$d->done;
+done_testing;
