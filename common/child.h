@@ -52,7 +52,8 @@ struct child {
 	void		(*conf_commit)(struct conf *, uint32_t generation);
 	void		(*conf_abort)(uint32_t generation);
 	/* A listening socket (frontend, control); owned by the child. */
-	void		(*listener)(uint32_t generation, uint16_t index, int fd);
+	void		(*listener)(uint32_t generation, uint16_t index,
+			    int fd);
 	/*
 	 * A channel to a peer; the child makes it an ipc by ipc_new with its
 	 * own handlers for that peer (and ipc_set_peer). Returns 0 or -1.

@@ -40,14 +40,14 @@ struct conf_auth {
 struct conf_row {
 	TAILQ_ENTRY(conf_row)	 entry;
 	char			*key;
-	char			*value;		/* as written after the colon, or NULL */
+	char			*value;		/* what follows the colon */
 };
 
 struct conf_table {
 	TAILQ_ENTRY(conf_table)	 entry;
 	char			*name;
-	char			*path;		/* file:"PATH", or NULL: inline */
-	bool			 secret;	/* a relay's credentials come from it */
+	char			*path;		/* NULL: inline */
+	bool			 secret;	/* a relay's credentials */
 	TAILQ_HEAD(, conf_row)	 rows;		/* inline */
 };
 
@@ -58,19 +58,20 @@ enum conf_tls { CONF_TLS_NONE, CONF_TLS_STARTTLS, CONF_TLS_IMPLICIT };
 
 struct conf_relay {
 	TAILQ_ENTRY(conf_relay)	 entry;
-	unsigned int		 index;		/* in order of the text, from 0 */
+	unsigned int		 index;		/* place in the text */
 	char			*name;
 	enum conf_relay_kind	 kind;
 	char			*host;		/* name or numeric address */
-	uint16_t		 port;		/* default 25; 587 starttls; 465 tls */
+	uint16_t		 port;		/* 25; starttls 587; tls 465 */
 	enum conf_tls		 tls;
 	bool			 verify;	/* certificate chain and name */
-	char			*ca;		/* PEM bundle path, or NULL: the system's */
+	char			*ca;		/* path; NULL: the system's */
 	char			*helo;		/* or NULL: hostname */
 	char			*auth_table;	/* or NULL */
 	char			*auth_label;
 	char			*maildir;	/* path */
-	unsigned int		 concurrency;	/* connections over all workers; 0: default 20 */
+	/* Connections over all workers; 0: the default, 20. */
+	unsigned int		 concurrency;
 	unsigned int		 retry[CONF_RETRY_MAX];	/* the last repeats */
 	unsigned int		 nretry;	/* 0: default schedule */
 	unsigned int		 expire;	/* 0: default 5 days */
@@ -80,10 +81,10 @@ enum conf_listen_tls { CONF_LISTEN_STARTTLS, CONF_LISTEN_TLS };
 
 struct conf_listener {
 	TAILQ_ENTRY(conf_listener) entry;
-	unsigned int		 index;		/* in order of the text, from 0 */
+	unsigned int		 index;		/* place in the text */
 	struct sockaddr_storage	 addr;
 	socklen_t		 addrlen;
-	char			*address;	/* numeric, as in the canonical text */
+	char			*address;	/* numeric */
 	uint16_t		 port;
 	enum conf_listen_tls	 tls;
 	char			*pki;
@@ -139,7 +140,9 @@ struct conf *conf_parse_file(const char *path, const struct conf_macro *,
 /* The same from memory; name stands for the file in errors. No includes. */
 struct conf *conf_parse_text(const char *text, size_t len, const char *name,
     FILE *errors);
-/* The canonical text: conf_parse_text() of it gives an equal struct. malloc'd. */
+/*
+ * The canonical text, malloc'd: conf_parse_text() of it gives an equal struct.
+ */
 char	*conf_print(const struct conf *);
 void	 conf_free(struct conf *);
 
@@ -147,6 +150,7 @@ struct conf_pki *conf_pki_find(const struct conf *, const char *name);
 struct conf_auth *conf_auth_find(const struct conf *, const char *name);
 struct conf_table *conf_table_find(const struct conf *, const char *name);
 struct conf_relay *conf_relay_find(const struct conf *, const char *name);
-struct conf_listener *conf_listener_find(const struct conf *, unsigned int index);
+struct conf_listener *conf_listener_find(const struct conf *,
+    unsigned int index);
 
 #endif

@@ -35,7 +35,7 @@ struct ipc_msg {
 	uint64_t	 sid;
 	const uint8_t	*data;
 	size_t		 len;
-	int		 fd;		/* -1: none; a handler takes it by ipc_take_fd() */
+	int		 fd;		/* or -1; for ipc_take_fd() */
 };
 
 /* One entry a message that this process takes on this channel. */

@@ -41,26 +41,28 @@ enum ipc_file {
 	FILE_PKI_KEY,		/* name: pki; PEM private key; keys */
 	FILE_TABLE,		/* name: table; queue */
 	FILE_RELAY_CA,		/* name: relay; PEM bundle; relay */
-	FILE_HOSTS,		/* name: ""; /etc/hosts; resolver; may be absent */
-	FILE_RESOLV		/* name: ""; /etc/resolv.conf; resolver; as well */
+	FILE_HOSTS,		/* name ""; /etc/hosts; resolver; or absent */
+	FILE_RESOLV		/* name ""; /etc/resolv.conf; likewise */
 };
 
 /* Flags of PROC_INIT. */
-#define INIT_MAILDIR	0x01	/* a relay rooted in a Maildir, without network */
+#define INIT_MAILDIR	0x01	/* a relay rooted in a Maildir, no network */
 /* Indices of Maildir relay processes begin here; network workers at 0. */
 #define RELAY_MAILDIR_INDEX	0x10000
 
 #define IPC_TABLE(X) \
 	/* --- life cycle: msad and each of its children --- */ \
-	/* First message: u32 index, u64 epoch, u32 uid, u32 gid, u8 loglevel, \
-	 * u8 to_stderr, u8 flags (INIT_*), str root; fd: own statistics page. */ \
+	/* First message: u32 index, u64 epoch, u32 uid, u32 gid, u8 \
+	 * loglevel, u8 to_stderr, u8 flags (INIT_*), str root; fd: own \
+	 * statistics page. */ \
 	X(PROC_INIT, PARENT, ANY, 24, 2048, F) \
 	/* u32 generation; fd: canonical configuration text */ \
 	X(PROC_CONF_PREPARE, PARENT, ANY, 4, 4, F) \
 	/* u32 generation, u8 enum ipc_file, str name; fd: the open file. Sent \
 	 * after PREPARE of that generation, before CHECK. */ \
 	X(PROC_FILE, PARENT, ANY, 7, 600, F) \
-	/* u32 generation: all files of it are there; answer READY or REFUSED */ \
+	/* u32 generation: all files of it are there; answer READY or \
+	 * REFUSED */ \
 	X(PROC_CONF_CHECK, PARENT, ANY, 4, 4, N) \
 	X(PROC_CONF_READY, ANY, PARENT, 4, 4, N) \
 	/* u32 generation, str reason */ \
@@ -111,7 +113,8 @@ enum ipc_file {
 	/* u8 enum verdict, str user as PAM_USER read back, u32 fail delay us, \
 	 * str reason for the log */ \
 	X(PAM_RESULT, PAM, AUTH, 9, 2048, N) \
-	/* u16 conversations left before it wants to be replaced; 0: exiting */ \
+	/* u16 conversations left before it wants to be replaced; 0: \
+	 * exiting */ \
 	X(PAM_IDLE, PAM, AUTH, 2, 2, N) \
 	/* --- auth and queue; sid: session --- */ \
 	/* u64 front-end epoch, str user, str tenant, str auth block, str \
@@ -122,8 +125,9 @@ enum ipc_file {
 	/* u64 front-end epoch */ \
 	X(GRANT_REVOKE, AUTH, QUEUE, 8, 8, N) \
 	/* --- frontend and keys; sid: request --- */ \
-	/* 32 octets key id (SHA-256 of SubjectPublicKeyInfo), u8 padding (0 \
-	 * none, 1 PKCS#1, 6 PSS), str digest ("" for none), bytes to be signed */ \
+	/* 32 octets key id (SHA-256 of SubjectPublicKeyInfo), u8 padding \
+	 * (0 none, 1 PKCS#1, 6 PSS), str digest ("" for none), bytes to \
+	 * be signed */ \
 	X(KEY_SIGN, FRONTEND, KEYS, 39, 1200, N) \
 	/* u8 ok, bytes signature */ \
 	X(KEY_SIGNED, KEYS, FRONTEND, 5, 1200, N) \
@@ -153,10 +157,10 @@ enum ipc_file {
 	/* u32 octets of header or body the queue has taken */ \
 	X(SMTP_CREDIT, QUEUE, FRONTEND, 4, 4, N) \
 	/* --- queue and relay; sid: job --- */ \
-	/* str queue id, str relay name, str reverse-path, u64 octets, u8 flags \
-	 * (1 8BITMIME), str user, bytes password (both empty: none); fd: the \
-	 * message octets. A second descriptor, where the header is apart, \
-	 * follows in RELAY_BODY. */ \
+	/* str queue id, str relay name, str reverse-path, u64 octets, u8 \
+	 * flags (1 8BITMIME), str user, bytes password (both empty: \
+	 * none); fd: the message octets. A second descriptor, where the \
+	 * header is apart, follows in RELAY_BODY. */ \
 	X(RELAY_JOB, QUEUE, RELAY, 19, 4096, F) \
 	/* fd: octets that follow those of RELAY_JOB's descriptor */ \
 	X(RELAY_BODY, QUEUE, RELAY, 0, 0, F) \
@@ -166,8 +170,8 @@ enum ipc_file {
 	/* the job is no longer wanted if not begun */ \
 	X(RELAY_CANCEL, QUEUE, RELAY, 0, 0, N) \
 	/* u32 recipient index, u8 outcome (0 delivered, 1 transient, 2 \
-	 * permanent), u16 reply code (0: none), str enhanced status, str remote \
-	 * host, str reply text or reason, str TLS ("" none) */ \
+	 * permanent), u16 reply code (0: none), str enhanced status, str \
+	 * remote host, str reply text or reason, str TLS ("" none) */ \
 	X(RELAY_RESULT, RELAY, QUEUE, 15, 6000, N) \
 	/* u8 destination state (0 fine, 1 could not connect): all results of \
 	 * this job are sent */ \
@@ -175,24 +179,24 @@ enum ipc_file {
 	/* --- relay and resolver; sid: query --- */ \
 	/* str host name, u8 family (0 both, 4, 6) */ \
 	X(RESOLVE, RELAY, RESOLVER, 3, 300, N) \
-	/* u8 status (0 ok, 1 no such name, 2 no address, 3 transient), u32 ttl, \
-	 * u8 n (at most 64), n times str numeric address */ \
+	/* u8 status (0 ok, 1 no such name, 2 no address, 3 transient), \
+	 * u32 ttl, u8 n (at most 64), n times str numeric address */ \
 	X(RESOLVED, RESOLVER, RELAY, 6, 4096, N) \
 	/* --- control and msad; sid: request --- */ \
 	X(CTL_RELOAD, CONTROL, PARENT, 0, 0, N) \
 	/* u8 level */ \
 	X(CTL_LOGLEVEL, CONTROL, PARENT, 1, 1, N) \
 	X(CTL_STATUS, CONTROL, PARENT, 0, 0, N) \
-	/* str name, u32 index, u32 pid, u32 uid, u64 start time, u32 restarts; \
-	 * one a process, then CTL_PARENT_END */ \
+	/* str name, u32 index, u32 pid, u32 uid, u64 start time, u32 \
+	 * restarts; one a process, then CTL_PARENT_END */ \
 	X(CTL_PROCESS, PARENT, CONTROL, 26, 200, N) \
 	/* u8 ok, str reason or text */ \
 	X(CTL_PARENT_END, PARENT, CONTROL, 3, 2048, N) \
-	/* u8 role, u32 index, u8 gone (1: forget the page; no fd then); fd: the \
-	 * statistics page of a process */ \
+	/* u8 role, u32 index, u8 gone (1: forget the page; no fd then); \
+	 * fd: the statistics page of a process */ \
 	X(CTL_STATS_PAGE, PARENT, CONTROL, 6, 6, O) \
-	/* --- control and queue; sid: request. Each begins with the caller: u32 \
-	 * uid, u16 n, n times u32 gid (at most 64) --- */ \
+	/* --- control and queue; sid: request. Each begins with the \
+	 * caller: u32 uid, u16 n, n times u32 gid (at most 64) --- */ \
 	/* caller, u64 id after which to go on (0: start), u16 at most */ \
 	X(CTL_QUEUE_LIST, CONTROL, QUEUE, 16, 300, N) \
 	/* caller, u64 message id */ \
@@ -204,11 +208,12 @@ enum ipc_file {
 	/* u64 message id, u64 time, u64 size, str user, str tenant, str from, \
 	 * u32 recipients in all; recipients follow */ \
 	X(CTL_QUEUE_MESSAGE, QUEUE, CONTROL, 34, 2048, N) \
-	/* str to, u8 state (0 waiting, 1 in flight, 2 done, 3 failed), u32 tries, \
-	 * u64 next attempt (seconds), str last reply, str relay */ \
+	/* str to, u8 state (0 waiting, 1 in flight, 2 done, 3 failed), \
+	 * u32 tries, u64 next attempt (seconds), str last reply, str \
+	 * relay */ \
 	X(CTL_QUEUE_RCPT, QUEUE, CONTROL, 19, 8192, N) \
-	/* u8 status (0 ok, 1 error, 4 denied, 5 no match), u32 matched, u64 id \
-	 * to go on after (0: the list is complete), str reason */ \
+	/* u8 status (0 ok, 1 error, 4 denied, 5 no match), u32 matched, \
+	 * u64 id to go on after (0: the list is complete), str reason */ \
 	X(CTL_QUEUE_END, QUEUE, CONTROL, 15, 1024, N)
 
 enum ipc_type {

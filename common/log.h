@@ -25,7 +25,10 @@ void	 log_msg(int level, const char *fmt, ...)
 #define log_warn(...)	log_msg(4, __VA_ARGS__)
 #define log_notice(...)	log_msg(5, __VA_ARGS__)
 #define log_info(...)	log_msg(6, __VA_ARGS__)
-#define log_debug(...)	do { if (log_level() >= 7) log_msg(7, __VA_ARGS__); } while (0)
+#define log_debug(...) do {			\
+	if (log_level() >= 7)			\
+		log_msg(7, __VA_ARGS__);	\
+} while (0)
 
 /* Log and exit(1): for our own broken invariants and for start-up alone. */
 void	 fatal(const char *fmt, ...)

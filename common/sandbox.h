@@ -14,7 +14,7 @@
  */
 enum sandbox_extra {
 	SANDBOX_PLAIN = 0,
-	SANDBOX_MAILDIR,	/* a relay that writes files and has no network */
+	SANDBOX_MAILDIR,	/* a relay that writes files, no network */
 	SANDBOX_FLUSHER		/* queue's flusher: fdatasync and its socket */
 };
 

@@ -8,10 +8,10 @@
  */
 enum verdict {
 	VERDICT_OK = 0,
-	VERDICT_TROUBLE,		/* 451 4.3.0: local trouble, try again */
+	VERDICT_TROUBLE,		/* 451 4.3.0: local trouble */
 	VERDICT_NO_SPACE,		/* 452 4.3.1 */
-	VERDICT_NO_GRANT,		/* 530 5.7.0: this session did not log in */
-	VERDICT_SENDER_DENIED,		/* 550 5.7.1: login may not use the address */
+	VERDICT_NO_GRANT,		/* 530 5.7.0: no login */
+	VERDICT_SENDER_DENIED,		/* 550 5.7.1: not its address */
 	VERDICT_RCPT_DENIED,		/* 550 5.7.1 */
 	VERDICT_NO_ROUTE,		/* 550 5.7.1: no match rule takes it */
 	VERDICT_BAD_SENDER,		/* 501 5.1.7 */

@@ -23,7 +23,7 @@
 #include "msad/auth/session.h"
 
 #define CLIENT_MAX	62	/* octets of an IPv6 address with its scope */
-#define PENDING_MAX	(8 * 1024 * 1024)	/* what a front-end may owe us */
+#define PENDING_MAX	(8 * 1024 * 1024)	/* owed by a front-end */
 
 struct peer {
 	TAILQ_ENTRY(peer)	 entry;

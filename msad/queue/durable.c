@@ -58,7 +58,7 @@ on_done(void *arg, enum spool_result result)
 static void
 submit(struct change *c)
 {
-	/* Behind those that failed: an older state must not come to overwrite. */
+	/* Behind those that failed: no older state may overwrite. */
 	if (!TAILQ_EMPTY(&failed)) {
 		TAILQ_INSERT_TAIL(&failed, c, entry);
 		return;

@@ -10,7 +10,7 @@
 
 #include "peers.h"
 
-#define PENDING_MAX	(16 * 1024 * 1024)	/* what a front-end may owe us */
+#define PENDING_MAX	(16 * 1024 * 1024)	/* owed by a front-end */
 
 static struct peer_list	peers = TAILQ_HEAD_INITIALIZER(peers);
 

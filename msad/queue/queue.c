@@ -177,6 +177,8 @@ set_spool_stats(void)
 	struct spool_stats	st;
 
 	spool_get_stats(spool, &st);
+	stats_set(STAT_QUEUE_STOPPED,
+	    spool_accepting(spool, NULL) != SPOOL_OK);
 	stats_set(STAT_SPOOL_SEGMENTS, st.segments);
 	stats_set(STAT_SPOOL_FLUSHES, st.batches);
 	stats_set(STAT_SPOOL_COMMITS, st.batch_records);

@@ -89,7 +89,7 @@ struct client {
 	char			*addr[RESOLVE_MAX];
 	unsigned int		 naddr, iaddr;
 	struct result		 trouble;	/* of the address in use */
-	struct result		 worst;		/* of the one that got furthest */
+	struct result		 worst;		/* got furthest */
 	enum client_state	 worst_state;
 	char			 worst_host[256];
 	char			*user;		/* credentials; NULL: none */
@@ -107,7 +107,7 @@ struct client {
 	size_t			 accepted;	/* recipients */
 	int			 rset_first;	/* begin with RSET */
 	int			 mail_refused;
-	int			 got_reply;	/* any since the job was given */
+	int			 got_reply;	/* since the job came */
 	uint64_t		 offset;	/* content octets written */
 	struct dot		 dot;
 };

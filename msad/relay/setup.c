@@ -4,9 +4,9 @@
  * Called by pool.c (client_new) and by client.c for what happens before
  * CLIENT_IDLE. All addresses of the host are tried in order; what goes wrong
  * before the login moves on to the next one, and what went wrong where it got
- * furthest is the reason when none is left. TLS, once the relay block asks for it, is never
- * done without. Every failure here is transient, save a next hop that turns
- * out to be ourselves.
+ * furthest is the reason when none is left. TLS, once the relay block asks
+ * for it, is never done without. Every failure here is transient, save a next
+ * hop that turns out to be ourselves.
  */
 
 #include <sys/types.h>

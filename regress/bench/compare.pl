@@ -11,17 +11,19 @@ use List::Util qw(sum0 min max);
 use POSIX qw(WNOHANG sysconf _SC_CLK_TCK);
 use Time::HiRes qw(time);
 
-my %o = (o => $ENV{MSAD_BUILD} // 'build', r => 3, t => 6,
-    c => 'reused,login,cheap,idle', s => 'msad,stock,tuned', i => 2000,
-    I => 200);
-BEGIN { $SIG{HUP} = sub { exit 1 } }
-getopts('o:r:t:c:s:i:I:', \%o) or die "see the top of regress/bench/run\n";
-$ENV{MSAD_BUILD} = abs_path($o{o});
-require lib;
-lib->import("$FindBin::Bin/../smtp");
-require Msad;
-Msad->import;
+my %o;
+BEGIN {
+	%o = (o => $ENV{MSAD_BUILD} // 'build', r => 3, t => 6,
+	    c => 'reused,login,cheap,idle', s => 'msad,stock,tuned',
+	    i => 2000, I => 200);
+	getopts('o:r:t:c:s:i:I:', \%o)
+	    or die "see the top of regress/bench/run\n";
+	$ENV{MSAD_BUILD} = abs_path($o{o});
+}
+use lib "$FindBin::Bin/../smtp";
+use Msad;
 
+$SIG{HUP} = sub { exit 1 };
 my $BUILD = $ENV{MSAD_BUILD};
 my $TICK = sysconf(_SC_CLK_TCK);
 my $CONNECTIONS = 20;
@@ -54,7 +56,7 @@ sub gone {
 sub end {
 	my ($pid) = @_;
 	kill('TERM', $pid);
-	Msad::wait_for(sub { gone($pid) }, 20) or kill('KILL', $pid);
+	&Msad::wait_for(sub { gone($pid) }, 20) or kill('KILL', $pid);
 	waitpid($pid, WNOHANG);
 	@own = grep { $_ != $pid } @own;
 }
@@ -178,7 +180,7 @@ sub postfix_new {
 	my $port = Msad::free_port();
 	postfix_files($dir, $port, $sink, $more);
 	my $pid = spawn($name, 'postfix', '-c', "$dir/etc", 'start-fg');
-	Msad::wait_for(sub {
+	&Msad::wait_for(sub {
 		my $c = Msad::Smtp->connect($port, 2) or return 0;
 		$c->close;
 		return 1;
@@ -208,7 +210,7 @@ sub saslauthd {
 	mkdir "$out/saslauthd", 0755;
 	system('/usr/sbin/saslauthd', '-a', 'pam', '-m', "$out/saslauthd") == 0
 	    or die "saslauthd does not start\n";
-	Msad::wait_for(sub { -s "$out/saslauthd/saslauthd.pid" &&
+	&Msad::wait_for(sub { -s "$out/saslauthd/saslauthd.pid" &&
 	    -S "$out/saslauthd/mux" }) or die "saslauthd does not start\n";
 	($saslauthd) = Msad::slurp("$out/saslauthd/saslauthd.pid") =~ /(\d+)/;
 	push @own, $saslauthd;
@@ -260,7 +262,7 @@ sub measure {
 	my $r = eval { decode_json(Msad::slurp("$out/load.out")) }
 	    // die "$server->{name}: the load failed: " .
 	    Msad::slurp("$out/load.err") . "\n";
-	Msad::wait_for($server->{empty}, 120) or die "$server->{name}: messages stay";
+	&Msad::wait_for($server->{empty}, 120) or die "$server->{name}: messages stay";
 	my $took = time - $t0;
 	my $after = cpu(@{ $server->{roots} });
 	die "$server->{name}: $r->{errors} errors, $r->{refused} refused\n"
@@ -281,12 +283,12 @@ sub idle {
 		close($hold);
 		open(STDIN, '<&', $in);
 		open(STDOUT, '>', "$out/idle.out");
-		{ exec(load_command($server, $user), '-i', '-c', $n); }
+		{ exec(load_command($server, $user), '-ik', '-c', $n); }
 		POSIX::_exit(127);
 	}
 	push @own, $pid;
 	close($in);
-	Msad::wait_for(sub { Msad::slurp("$out/idle.out") =~ /^ready/ ||
+	&Msad::wait_for(sub { Msad::slurp("$out/idle.out") =~ /^ready/ ||
 	    gone($pid) }, 240);
 	my $ok = Msad::slurp("$out/idle.out") =~ /^ready/;
 	my $after = pss(@{ $server->{roots} });
@@ -360,13 +362,12 @@ sub stop_all {
 	end($_) for @all;
 }
 
+# Before the END of Msad.pm, which ends msad and removes the directory.
 my $main = $$;
 END {
 	if ($$ == $main) {
 		my $status = $?;
 		eval { stop_all() };
-		eval { $house->finish } if $house;
-		$house = undef;
 		$? = $status;
 	}
 }
@@ -383,7 +384,7 @@ mkdir $out, 0755;
 
 my $sink = Msad::free_port();
 spawn('sink', "$BUILD/b_sink", '-p', $sink);
-Msad::wait_for(sub { -s "$out/sink.out" }) or die "the next hop does not start\n";
+&Msad::wait_for(sub { -s "$out/sink.out" }) or die "the next hop does not start\n";
 my %users = (login => $house->account(0));
 $users{$_} = account_cheap($house->account(1)) for qw(reused cheap idle);
 

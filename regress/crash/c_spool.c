@@ -1,4 +1,5 @@
-/* links: regress/crash/simdisk.c msad/queue/spool_log.c msad/queue/spool_message.c msad/queue/spool_batch.c msad/queue/spool_space.c msad/queue/spool_recover.c msad/queue/spool_read.c msad/queue/spool_places.c msad/queue/segment.c msad/queue/record.c */
+/* links: msad/queue/spool_*.c msad/queue/segment.c msad/queue/record.c */
+/* links: msad/queue/flusher.c regress/crash/simdisk.c */
 /*
  * The crash test of the spool (P1, P-dur-1): a random load on a simulated disk
  * goes down at random points; after each recovery what is there is compared

@@ -24,6 +24,13 @@ my $hop = $d->nexthop(down => 1);
 $d->{relay} = "relay \"hop\" { host 127.0.0.1 port $hop->{port} retry { 1h } }\n";
 $d->{match} = "match from auth sender own relay \"hop\"\n";
 $d->write_conf;
+spew("$d->{dir}/fault", "\0" x 4096, 0666);
+my $faulty = system('sh', '-c', 'exec cc -shared -fPIC -o "$1" "$2" 2>&1', 'sh',
+    "$d->{dir}/fault.so", "$FindBin::Bin/fault.c") == 0 && $Msad::BUILD !~ /asan/;
+if ($faulty) {
+	$ENV{LD_PRELOAD} = "$d->{dir}/fault.so";
+	$ENV{MSAD_FAULT} = "$d->{dir}/fault";
+}
 $d->start;
 
 my (%accepted, $serial);
@@ -49,30 +56,15 @@ sub queue_pids {
 	return ($queue->{pid}, $flusher->{pid});
 }
 
-# Run the block while strace injects a fault into a process; its trace.
-sub inject {
-	my ($pid, $calls, $fault, $block) = @_;
-	my $out = "$d->{dir}/strace";
-	unlink($out, "$out.err");
-	my $s = fork() // die;
-	if ($s == 0) {
-		open(STDIN, '<', '/dev/null');
-		open(STDERR, '>', "$out.err");
-		{ exec('strace', '-o', $out, '-p', $pid, '-e', "trace=$calls",
-		    '-e', "inject=$calls:$fault"); }
-		POSIX::_exit(127);
-	}
-	my $on = wait_for { slurp("$out.err") =~ /attached/ ||
-	    waitpid($s, 1) == $s } 10;
-	if (slurp("$out.err") !~ /attached/) {
-		kill('KILL', $s);
-		waitpid($s, 0);
-		return undef;
-	}
-	$block->();
-	kill('INT', $s);
-	waitpid($s, 0);
-	return slurp($out);
+# What a call does from now on: see fault.c.
+my %call = (flush => 0, write => 1);
+my %how = (works => 0, fails_once => 1, fails => 2, is_full_once => 3);
+sub disk {
+	my ($call, $how) = @_;
+	open(my $f, '+<:raw', "$d->{dir}/fault") or die;
+	sysseek($f, $call{$call}, 0);
+	syswrite($f, chr($how{$how}));
+	close($f);
 }
 
 sub intact {
@@ -126,23 +118,13 @@ sub arrived {
 }
 
 my $c = $d->session(0);
-my $strace = do {
-	my ($queue) = queue_pids();
-	defined inject($queue, 'fsync', 'error=EIO:when=65535', sub { });
-};
-
 subtest 'a flush fails' => sub {
-	plan(skip_all => 'no strace(1) that may attach') unless $strace;
+	plan(skip_all => 'no C compiler') unless $faulty;
 	is(mail($c, 2000)->{code}, 250, 'before') for 1 .. 3;
-	my (undef, $flusher) = queue_pids();
-	my $r;
-	my $trace = inject($flusher, 'fdatasync', 'error=EIO:when=1', sub {
-		$r = mail($c, 2000);
-		ok(wait_for { mail($c, 2000)->{code} == 250 },
-		    'P7 the next ones get 250 without a restart');
-	});
-	like($trace, qr/fdatasync.*EIO.*INJECTED/, 'fdatasync failed');
-	is(code($r), '451 4.3.0', 'P1 451, no 250, when the flush fails');
+	disk(flush => 'fails_once');
+	is(code(mail($c, 2000)), '451 4.3.0', 'P1 451, no 250, when the flush fails');
+	ok(wait_for { mail($c, 2000)->{code} == 250 },
+	    'P7 the next one gets 250 without a restart');
 	ok($d->log_wait(qr/event=spool-damage.*failed/), 'P8 and the log says so');
 	is(mail($c, 2000)->{code}, 250, 'after') for 1 .. 3;
 	intact('what had its 250 is queued');
@@ -153,36 +135,26 @@ subtest 'a flush fails' => sub {
 };
 
 subtest 'every flush fails' => sub {
-	plan(skip_all => 'no strace(1) that may attach') unless $strace;
-	my (undef, $flusher) = queue_pids();
-	my @r;
-	inject($flusher, 'fdatasync,fsync', 'error=EIO', sub {
-		push @r, mail($c, 2000) for 1 .. 4;
-		ok($d->log_wait(qr/event=spool-stopped/), 'acceptance stops, with the reason');
-		push @r, my $m = $c->cmd("MAIL FROM:<$u->{address}>");
-		is(code($m), '451 4.3.0', 'MAIL is refused then');
-	});
+	plan(skip_all => 'no C compiler') unless $faulty;
+	disk(flush => 'fails');
+	my @r = map { mail($c, 2000) } 1 .. 4;
+	ok($d->log_wait(qr/event=spool-stopped/), 'acceptance stops, with the reason');
+	push @r, my $m = $c->cmd("MAIL FROM:<$u->{address}>");
+	is(code($m), '451 4.3.0', 'MAIL is refused then');
 	is(scalar(grep { $_->{code} != 451 } @r), 0, 'P1 never a 250') or
 	    diag(join(' ', map { code($_) } @r));
-	$c->cmd('RSET');
+	disk(flush => 'works');
 	ok(wait_for { mail($c, 2000)->{code} == 250 }, 'P7 the disk is well: 250 again');
 	intact('nothing is lost, nothing doubled');
 };
 
 subtest 'a write fails' => sub {
-	plan(skip_all => 'no strace(1) that may attach') unless $strace;
-	my ($queue) = queue_pids();
-	my $r;
-	inject($queue, 'pwrite64', 'error=EIO:when=1', sub {
-		$r = mail($c, 2000);
-		is(code($r), '451 4.3.0', 'P1 451 when the write fails');
-		ok(wait_for { mail($c, 2000)->{code} == 250 }, 'P7 and 250 again');
-	});
-	# a body file on a disk that fills up
-	inject($queue, 'pwrite64', 'error=ENOSPC:when=1', sub {
-		$r = mail($c, 600_000);
-		is(code($r), '452 4.3.1', 'P-dur-3 452 when a body does not fit');
-	});
+	plan(skip_all => 'no C compiler') unless $faulty;
+	disk(write => 'fails_once');
+	is(code(mail($c, 2000)), '451 4.3.0', 'P1 451 when the write fails');
+	ok(wait_for { mail($c, 2000)->{code} == 250 }, 'P7 and 250 again');
+	disk(write => 'is_full_once');
+	is(code(mail($c, 600_000)), '452 4.3.1', 'P-dur-3 452 when a body does not fit');
 	is(mail($c, 600_000)->{code}, 250, 'and the next one does');
 	opendir(my $dir, "$d->{spool}/bodies");
 	is(scalar(grep { !/^\./ } readdir($dir)), 1, 'P6 no file of the refused one stays');
@@ -190,14 +162,12 @@ subtest 'a write fails' => sub {
 };
 
 subtest 'results cannot be written' => sub {
-	plan(skip_all => 'no strace(1) that may attach') unless $strace;
-	my (undef, $flusher) = queue_pids();
-	inject($flusher, 'fdatasync,fsync', 'error=EIO', sub {
-		$hop->start;
-		$d->msactl('queue', 'flush', 'all');
-		ok(wait_for { $d->log =~ /event=spool-change/ },
-		    'delivered; the removal waits for the disk');
-	});
+	plan(skip_all => 'no C compiler') unless $faulty;
+	disk(flush => 'fails');
+	$hop->start;
+	$d->msactl('queue', 'flush', 'all');
+	ok($d->log_wait(qr/event=spool-change/), 'delivered; the removal waits for the disk');
+	disk(flush => 'works');
 	ok(wait_for { !$d->queue }, 'the queue is empty in the end');
 	my $n = $hop->transactions;
 	is($d->stop, 0, 'clean exit');

@@ -25,7 +25,7 @@
 #define WAIT_MS	10000
 
 static struct ipc	*auth, *keys, *queue;
-static int		 gone;		/* a channel was closed by the other side */
+static int		 gone;		/* the other side closed a channel */
 static int		 verdict;	/* of the last answer */
 static char		 queue_id[64];
 static int		 signed_ok;
@@ -290,7 +290,8 @@ tell(int v)
 
 /* --- the attacks --- */
 
-#define HEADER	"From: x@example.org\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\n" \
+#define HEADER	"From: x@example.org\r\n" \
+		"Date: Sun, 22 Nov 2026 10:00:00 +0000\r\n" \
 		"Message-ID: <1@example.org>\r\n"
 
 static void
@@ -432,7 +433,8 @@ a_bare_lf_body(void)
 static void
 a_smuggled_end(void)
 {
-	static const char	 body[] = "one\r\n.\nMAIL FROM:<root@example.org>\r\n";
+	static const char	 body[] = "one\r\n.\n"
+	    "MAIL FROM:<root@example.org>\r\n";
 
 	send_message(NULL, 0, body, sizeof(body) - 1);
 }
@@ -476,8 +478,8 @@ a_ehlo_injection(void)
 	size_t	 n;
 	int	 len;
 
-	if (begin_message(1, "x\r\nX-Injected: yes\r\nReceived: from trusted") ==
-	    -1)
+	if (begin_message(1, "x\r\nX-Injected: yes\r\n"
+	    "Received: from trusted") == -1)
 		return;
 	len = snprintf(from, sizeof(from), "From: <%s>\r\n",
 	    own_address(own, sizeof(own)));

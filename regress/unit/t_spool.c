@@ -1,4 +1,5 @@
-/* links: msad/queue/spool_log.c msad/queue/spool_message.c msad/queue/spool_batch.c msad/queue/spool_space.c msad/queue/spool_recover.c msad/queue/spool_read.c msad/queue/spool_places.c msad/queue/segment.c msad/queue/record.c msad/queue/spool_io.c msad/queue/flusher.c */
+/* links: msad/queue/spool_*.c msad/queue/segment.c msad/queue/record.c */
+/* links: msad/queue/flusher.c */
 /*
  * The spool on a real file system with the real flusher: what is committed is
  * read back, also after opening again; segments are recycled; a second
