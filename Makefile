@@ -33,7 +33,7 @@ regress:
 
 bench: rules
 	@$(SUB) O=$(O) all bench-build
-	sh regress/bench/run
+	MSAD_BUILD=$(O) sh regress/bench/run
 
 clean:
 	rm -rf $(O)

@@ -1,8 +1,9 @@
 /*
- * Memory for the large buffers that sessions need for moments only: TLS
- * records, handshakes, input. Part of the front-end, its one thread.
+ * Memory for what is large in a session: its TLS object, and the buffers that
+ * it needs for moments only (TLS records, handshakes, input). Part of the
+ * front-end, its one thread.
  *
- * On the heap they would lie between the small things that stay as long as
+ * On the heap those would lie between the small things that stay as long as
  * their sessions, and a burst of clients would leave holes that are never
  * given back: twice the memory an idle session needs. Here each has a slot of
  * whole pages in an arena of address space. A few free slots keep their pages
@@ -26,87 +27,122 @@
 #define MAP_NORESERVE	0
 #endif
 
-static char	*arena;
-static uint16_t	 warm[WARM_MAX], cold[NSLOTS];
-static size_t	 nwarm, ncold, nfresh, nused;
+struct arena {
+	size_t		 size;		/* of a slot */
+	char		*begin;		/* NULL: not there */
+	uint16_t	 warm[WARM_MAX];	/* free, with pages */
+	uint16_t	 cold[NSLOTS];		/* free, without */
+	size_t		 nwarm;
+	size_t		 ncold;
+	size_t		 nfresh;	/* slots from here on: never used */
+	size_t		 nused;
+};
+
+static struct arena	 small = { .size = SLOT_SMALL };
+static struct arena	 large = { .size = SLOT_LARGE };
+
+static int
+arena_init(struct arena *a)
+{
+	void	*p;
+
+	p = mmap(NULL, NSLOTS * a->size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANON | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return -1;
+	a->begin = p;
+	return 0;
+}
 
 int
 slots_init(void)
 {
-	void	*p;
-
-	p = mmap(NULL, (size_t)NSLOTS * SLOT_SIZE, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANON | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
-		return -1;
-	arena = p;
-	return 0;
+	return arena_init(&small) == -1 || arena_init(&large) == -1 ? -1 : 0;
 }
 
 static bool
-in_arena(const void *p)
+is_in(const struct arena *a, const void *p)
 {
-	return arena != NULL && (uintptr_t)p >= (uintptr_t)arena &&
-	    (uintptr_t)p < (uintptr_t)arena + (size_t)NSLOTS * SLOT_SIZE;
+	return a->begin != NULL && (uintptr_t)p >= (uintptr_t)a->begin &&
+	    (uintptr_t)p < (uintptr_t)a->begin + NSLOTS * a->size;
+}
+
+/* The arena that p is of, or NULL: malloc's. */
+static struct arena *
+arena_of(const void *p)
+{
+	if (is_in(&large, p))
+		return &large;
+	return is_in(&small, p) ? &small : NULL;
+}
+
+static void *
+take(struct arena *a, size_t n)
+{
+	size_t	i;
+
+	if (a->begin == NULL)
+		return malloc(n);
+	if (a->nwarm > 0)
+		i = a->warm[--a->nwarm];
+	else if (a->ncold > 0)
+		i = a->cold[--a->ncold];
+	else if (a->nfresh < NSLOTS)
+		i = a->nfresh++;
+	else
+		return malloc(n);
+	a->nused++;
+	return a->begin + i * a->size;
 }
 
 void *
 slots_malloc(size_t n)
 {
-	size_t	i;
-
 	if (n == 0)
 		return NULL;
-	if (n < SLOT_MIN || n > SLOT_SIZE || arena == NULL)
+	if (n < SLOT_MIN || n > SLOT_LARGE)
 		return malloc(n);
-	if (nwarm > 0)
-		i = warm[--nwarm];
-	else if (ncold > 0)
-		i = cold[--ncold];
-	else if (nfresh < NSLOTS)
-		i = nfresh++;
-	else
-		return malloc(n);
-	nused++;
-	return arena + i * SLOT_SIZE;
+	return take(n <= SLOT_SMALL ? &small : &large, n);
 }
 
 void
 slots_free(void *p)
 {
-	size_t	i;
+	struct arena	*a = arena_of(p);
+	size_t		 i;
 
-	if (!in_arena(p)) {
+	if (a == NULL) {
 		free(p);
 		return;
 	}
-	i = (size_t)((char *)p - arena) / SLOT_SIZE;
-	nused--;
-	if (nwarm < WARM_MAX) {
-		warm[nwarm++] = (uint16_t)i;
-		return;
+	i = (size_t)((char *)p - a->begin) / a->size;
+	a->nused--;
+	if (a->nwarm < WARM_MAX)
+		a->warm[a->nwarm++] = (uint16_t)i;
+	else {
+		/* Where it fails the pages stay: more memory, no harm. */
+		madvise(p, a->size, MADV_DONTNEED);
+		a->cold[a->ncold++] = (uint16_t)i;
 	}
-	/* A place is taken even where the system keeps the pages. */
-	(void)madvise(p, SLOT_SIZE, MADV_DONTNEED);
-	cold[ncold++] = (uint16_t)i;
 }
 
 void *
 slots_realloc(void *p, size_t n)
 {
-	void	*q;
+	struct arena	*a = arena_of(p);
+	void		*q;
 
 	if (n == 0) {
 		slots_free(p);
 		return NULL;
 	}
-	if (!in_arena(p))
+	if (a == NULL)
 		return p == NULL ? slots_malloc(n) : realloc(p, n);
-	if (n <= SLOT_SIZE)
+	if (n <= a->size)
 		return p;
-	if ((q = malloc(n)) == NULL)
+	if ((q = slots_malloc(n)) == NULL)
 		return NULL;
-	memcpy(q, p, SLOT_SIZE);
+	memcpy(q, p, a->size);
 	slots_free(p);
 	return q;
 }
@@ -114,5 +150,5 @@ slots_realloc(void *p, size_t n)
 size_t
 slots_used(void)
 {
-	return nused;
+	return small.nused + large.nused;
 }

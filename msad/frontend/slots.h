@@ -3,10 +3,11 @@
 
 #include <stddef.h>
 
-#define SLOT_SIZE	24576	/* OpenSSL's handshake buffer is 21,848 */
-#define SLOT_MIN	8192	/* what is smaller is malloc's */
+#define SLOT_MIN	3072	/* what is smaller is malloc's */
+#define SLOT_SMALL	8192	/* an SSL object is 7,616 */
+#define SLOT_LARGE	24576	/* OpenSSL's handshake buffer is 21,848 */
 
-/* Set the arena aside. 0, or -1: the functions below are malloc's then. */
+/* Set the arenas aside. 0, or -1: the functions below are malloc's then. */
 int	 slots_init(void);
 /*
  * As malloc, realloc and free. Memory from slots_malloc() or slots_realloc()

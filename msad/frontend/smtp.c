@@ -452,7 +452,7 @@ smtp_queued(struct session *s, unsigned int verdict, const char *detail,
 	s->nmessages++;
 	stats_inc(STAT_SMTP_MESSAGES);
 	stats_add(STAT_SMTP_BYTES, (int64_t)size);
-	log_info("s=%s event=mail queue-id=%s user=%s client=%s size=%llu "
+	log_info("s=%s event=mail q=%s user=%s client=%s size=%llu "
 	    "rcpts=%u", session_id(s), qid, log_q(s->user), s->peer,
 	    (unsigned long long)size, rcpts);
 	session_reply(s, REPLY_QUEUED, qid);

@@ -12,6 +12,7 @@
 
 #include <openssl/ssl.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,11 +76,13 @@ ssl_free(void *p, const char *file, int line)
 int
 server_tls_init(void)
 {
-	/* Only before OpenSSL's first allocation, or it keeps its own. */
-	if (slots_init() == -1 ||
-	    CRYPTO_set_mem_functions(ssl_malloc, ssl_realloc, ssl_free) != 1)
-		log_warn("event=slots error=\"idle sessions take more "
-		    "memory\"");
+#ifndef __SANITIZE_ADDRESS__	/* which watches over malloc's memory alone */
+	if (slots_init() == -1)
+		log_warn("event=slots error=%s", log_q(strerror(errno)));
+#endif
+	/* Before its first allocation, or OpenSSL keeps to its own. */
+	if (CRYPTO_set_mem_functions(ssl_malloc, ssl_realloc, ssl_free) != 1)
+		log_warn("event=slots error=\"OpenSSL has memory already\"");
 	if (remote_key_install() == -1 || tls_init() == -1)
 		return -1;
 	return SSL_get_ex_new_index(0, NULL, ssl_made, NULL, NULL) < 0 ? -1 :

@@ -270,7 +270,7 @@ on_flush(struct ipc *ch, struct ipc_msg *msg, void *arg)
 		    "no such message");
 		return 0;
 	}
-	log_notice("event=flush q=%llx", (unsigned long long)(all ? 0 : id));
+	log_notice("q=%llx event=flush", (unsigned long long)(all ? 0 : id));
 	schedule_flush(m, now);
 	answer_end(ch, msg->sid, CTL_OK, all ? (uint32_t)index_messages() : 1,
 	    0, "");
@@ -301,7 +301,7 @@ remove_one(struct message *m, struct removal *rm)
 	rm->left++;
 	m->flags |= MESSAGE_REMOVED;
 	schedule_update(m);
-	log_notice("event=removed q=%llx msgid=%s user=%s from=%s nrcpts=%u",
+	log_notice("q=%llx event=removed msgid=%s user=%s from=%s nrcpts=%u",
 	    (unsigned long long)m->id, log_q(message_msgid(m)),
 	    log_q(message_user(m)), log_q(message_sender(m)), m->nrcpts);
 	durable_remove(m->id, on_removed, rm);

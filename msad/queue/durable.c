@@ -42,7 +42,7 @@ on_done(void *arg, enum spool_result result)
 
 	if (result != SPOOL_OK && result != SPOOL_NOENT) {
 		if (TAILQ_EMPTY(&failed))
-			log_err("event=spool-change q=%llx error=%s "
+			log_err("q=%llx event=spool-change error=%s "
 			    "reason=\"will be tried again\"",
 			    (unsigned long long)c->id,
 			    log_q(spool_result_name(result)));

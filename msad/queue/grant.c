@@ -161,7 +161,7 @@ grant_expire(time_t now)
 		next = TAILQ_NEXT(g, by_age);
 		if (g->revoked)
 			continue;
-		log_info("event=grant-expired s=%llx-%llx user=%s",
+		log_info("s=%llx-%llx event=grant-expired user=%s",
 		    (unsigned long long)g->epoch, (unsigned long long)g->sid,
 		    log_q(g->user));
 		grant_revoke(g);

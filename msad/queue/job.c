@@ -122,7 +122,7 @@ put_off(struct message *m, time_t now, const char *reason)
 {
 	uint32_t	i;
 
-	log_err("event=job-failed q=%llx reason=%s",
+	log_err("q=%llx event=job-failed reason=%s",
 	    (unsigned long long)m->id, log_q(reason));
 	for (i = 0; i < m->nrcpts; i++)
 		if (m->rcpts[i].status == RCPT_WAITING)

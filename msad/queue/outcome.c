@@ -80,9 +80,9 @@ static void
 log_attempt(const char *event, const struct message *m,
     const struct result *r, time_t now, const char *more)
 {
-	log_info("event=%s q=%llx msgid=%s user=%s tenant=%s relay=%s to=%s "
+	log_info("q=%llx event=%s msgid=%s user=%s tenant=%s relay=%s to=%s "
 	    "remote=%s tls=%s code=%u status=%s reply=%s delay=%lld%s",
-	    event, (unsigned long long)m->id, log_q(message_msgid(m)),
+	    (unsigned long long)m->id, event, log_q(message_msgid(m)),
 	    log_q(message_user(m)), log_q(message_tenant(m)),
 	    log_q(message_relay(m)), log_q(message_rcpt(m, r->rcpt)),
 	    log_q(r->remote), log_q(r->tls), r->code,
@@ -307,7 +307,7 @@ report_put_off(struct report *rep, time_t now)
 	struct message	*m = rep->m;
 	struct result	*r;
 
-	log_err("event=dsn-failed q=%llx reason=\"cannot be written now\"",
+	log_err("q=%llx event=dsn-failed reason=\"cannot be written now\"",
 	    (unsigned long long)m->id);
 	TAILQ_FOREACH(r, &rep->failures->list, entry) {
 		m->rcpts[r->rcpt].next = (uint32_t)(now + REPORT_RETRY);

@@ -74,7 +74,7 @@ recovered_message(void *arg, const struct spool_recovered *r)
 	(void)arg;
 	recovering = NULL;
 	if (envelope_decode(r->env, r->envlen, &e) == -1) {
-		log_err("event=recovery q=%llx reason=\"the envelope cannot "
+		log_err("q=%llx event=recovery reason=\"the envelope cannot "
 		    "be read; the message is kept but not sent\"",
 		    (unsigned long long)r->id);
 		return;
@@ -96,7 +96,7 @@ recovered_state(void *arg, uint64_t id, uint32_t key, const void *p,
 	if (m == NULL || m->id != id)
 		return;
 	if (key >= m->nrcpts || rcpt_record_decode(p, len, &s) == -1) {
-		log_err("event=recovery q=%llx rcpt=%u reason=\"the state "
+		log_err("q=%llx event=recovery rcpt=%u reason=\"the state "
 		    "cannot be read; it is tried again\"",
 		    (unsigned long long)id, key);
 		return;
@@ -272,7 +272,7 @@ on_grant(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	taken = peers_find(ROLE_FRONTEND, c.epoch) != NULL &&
 	    grant_take(&c, child_conf()->hostname, monotonic()) != NULL;
 	if (!taken)
-		log_warn("event=grant-refused s=%llx-%llx user=%s",
+		log_warn("s=%llx-%llx event=grant-refused user=%s",
 		    (unsigned long long)c.epoch, (unsigned long long)c.sid,
 		    log_qn(c.user.p, c.user.len));
 	ipc_start(ch, IPC_GRANT_TAKEN, msg->sid);

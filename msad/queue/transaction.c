@@ -166,7 +166,7 @@ static void
 log_refused(const struct peer *p, uint64_t sid, const char *user,
     const char *what, enum verdict verdict, const char *text)
 {
-	log_notice("event=refused s=%llx-%llx user=%s what=%s verdict=%d "
+	log_notice("s=%llx-%llx event=refused user=%s what=%s verdict=%d "
 	    "text=%s", (unsigned long long)p->epoch, (unsigned long long)sid,
 	    log_q(user), what, (int)verdict, log_q(text));
 }
@@ -393,7 +393,7 @@ on_data(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	tx->tls = (flags & 2) != 0;
 	if (cipher.len < sizeof(tx->cipher))
 		memcpy(tx->cipher, cipher.p, cipher.len);
-	log_debug("event=data s=%llx-%llx helo=%s tls=%s cipher=%s",
+	log_debug("s=%llx-%llx event=data helo=%s tls=%s cipher=%s",
 	    (unsigned long long)g->epoch, (unsigned long long)g->sid,
 	    log_qn(helo.p, helo.len), log_qn(version.p, version.len),
 	    log_qn(cipher.p, cipher.len));
@@ -520,7 +520,7 @@ accept_message(struct commit *c)
 	if (schedule_add(m) == -1)
 		fatal("event=transaction error=\"out of memory\"");
 	stats_inc(STAT_QUEUE_ACCEPTED);
-	log_info("event=accepted q=%llx s=%llx-%llx user=%s from=%s nrcpts=%u "
+	log_info("q=%llx s=%llx-%llx event=accepted user=%s from=%s nrcpts=%u "
 	    "size=%llu msgid=%s", (unsigned long long)m->id,
 	    (unsigned long long)c->epoch, (unsigned long long)c->sid,
 	    log_q(message_user(m)), log_q(message_sender(m)), m->nrcpts,
@@ -542,7 +542,7 @@ on_commit(void *arg, enum spool_result result)
 	if (v == VERDICT_OK)
 		accept_message(c);
 	else {
-		log_err("event=not-stored q=%s s=%llx-%llx error=%s", id,
+		log_err("q=%s s=%llx-%llx event=not-stored error=%s", id,
 		    (unsigned long long)c->epoch, (unsigned long long)c->sid,
 		    log_q(spool_result_name(result)));
 		message_free(c->m);

@@ -368,7 +368,7 @@ content_failed(struct client *c, enum outcome outcome, const char *enhanced,
 {
 	struct result	 res;
 
-	log_warn("event=relay-content id=%s reason=%s", c->job->id,
+	log_warn("q=%s event=relay-content reason=%s", c->job->id,
 	    log_q(reason));
 	result_set(&res, outcome, enhanced, "%s", reason);
 	client_break(c, &res);

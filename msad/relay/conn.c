@@ -27,6 +27,8 @@
 #include "msad/relay/conn.h"
 #include "msad/relay/trust.h"
 
+#define KEEP_SIZE	32768	/* of output room, between messages */
+
 enum phase { CONNECTING, HANDSHAKE, OPEN, LOST };
 
 struct conn {
@@ -549,7 +551,7 @@ conn_wipe_output(struct conn *c)
 void
 conn_shrink(struct conn *c)
 {
-	if (c->outlen == 0 && c->outsize > 4096) {
+	if (c->outlen == 0 && c->outsize > KEEP_SIZE) {
 		free(c->out);
 		c->out = NULL;
 		c->outsize = 0;

@@ -65,7 +65,7 @@ void	 conn_defer(struct conn *);
 size_t	 conn_pending(const struct conn *);
 /* Wipe output as soon as it is written (it holds a password); once. */
 void	 conn_wipe_output(struct conn *);
-/* Give back the output buffer of an idle connection. */
+/* Give back the output buffer of an idle connection when it is large. */
 void	 conn_shrink(struct conn *);
 
 /* CONN_TIMEOUT in so many seconds from now; 0: never. */

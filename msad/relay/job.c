@@ -250,7 +250,7 @@ job_rcpt_result(struct job *job, struct rcpt *rcpt, const struct result *res,
 	if (rcpt->state == RCPT_DONE)
 		return;
 	rcpt->state = RCPT_DONE;
-	log_debug("event=result id=%s to=%s outcome=%d code=%u status=%s "
+	log_debug("q=%s event=result to=%s outcome=%d code=%u status=%s "
 	    "host=%s text=%s", job->id, log_q(rcpt->path), (int)res->outcome,
 	    res->code, res->enhanced, log_q(host), log_q(res->text));
 	if (queue == NULL)

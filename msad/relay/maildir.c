@@ -90,7 +90,7 @@ maildir_failed(struct delivery *d, const char *what)
 {
 	int	 error = errno;
 
-	log_warn("event=maildir id=%s doing=%s error=%s", d->job->id, what,
+	log_warn("q=%s event=maildir doing=%s error=%s", d->job->id, what,
 	    log_q(strerror(error)));
 	result_set(&d->res, OUTCOME_TRANSIENT,
 	    error == ENOSPC || error == EDQUOT ? "4.3.1" : "4.3.0",

@@ -193,7 +193,7 @@ set ssl_force_tls=yes ssl_starttls=yes
 set ssl_ca_certificates_file="$o{ca}" certificate_file="$o{path}.certs"
 set from="$u->{address}" use_from=yes use_envelope_from=yes envelope_from_address="$u->{address}"
 set copy=no charset="utf-8" send_charset="utf-8" allow_8bit=yes
-set folder="$dir/home" record="" postponed="" spoolfile="/dev/null"
+set folder="$dir/home" tmpdir="$dir/home" record="" postponed="" spoolfile="/dev/null"
 RC
 	return ('sh', '-c', "exec mutt -n -F $o{path}.rc -s '$o{mark}' -- $to <$o{path}.txt");
 } };

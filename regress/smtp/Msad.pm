@@ -213,7 +213,7 @@ $tables
 relay "box" { maildir "$d/box" }
 $relay
 listen on { 127.0.0.1, ::1 } port $self->{port_starttls} starttls pki "main" auth "sys"
-listen on 127.0.0.1 port $self->{port_tls} tls pki "main" auth "sys"
+listen on { 127.0.0.1, ::1 } port $self->{port_tls} tls pki "main" auth "sys"
 $extra
 $match
 CONF

@@ -1,11 +1,12 @@
 #!/usr/bin/perl
 # The disk is full, fails, or is slow: a temporary code, nothing acknowledged
 # lost, service again without a restart (P1, P7, P-dur-1, P-dur-3,
-# R1870-6.1-a). Faults of the disk are injected with strace(1).
+# R1870-6.1-a). Faults of the disk are made by fault.c, loaded into msad-queue.
 use strict;
 use warnings;
 use FindBin;
 use lib $FindBin::Bin;
+use MIME::Base64;
 use Msad;
 use Test::More;
 use Time::HiRes qw(time);
@@ -14,7 +15,7 @@ my $d = Msad->new(start => 0);
 my $u = $d->account(0);
 {
 	my ($uid, $gid) = (getpwnam('_msadq'))[2, 3];
-	if (system("mount -t tmpfs -o size=40m,mode=0700,uid=$uid,gid=$gid " .
+	if (system("mount -t tmpfs -o size=20m,mode=0700,uid=$uid,gid=$gid " .
 	    "tmpfs $d->{spool} 2>/dev/null") != 0) {
 		plan(skip_all => 'cannot mount a tmpfs');
 	}
@@ -28,8 +29,13 @@ spew("$d->{dir}/fault", "\0" x 4096, 0666);
 my $faulty = system('sh', '-c', 'exec cc -shared -fPIC -o "$1" "$2" 2>&1', 'sh',
     "$d->{dir}/fault.so", "$FindBin::Bin/fault.c") == 0 && $Msad::BUILD !~ /asan/;
 if ($faulty) {
-	$ENV{LD_PRELOAD} = "$d->{dir}/fault.so";
-	$ENV{MSAD_FAULT} = "$d->{dir}/fault";
+	# msad passes on no environment: a script in the program's place does
+	my $dir = $d->{libexec} = "$d->{dir}/libexec";
+	mkdir $dir;
+	symlink($_, "$dir/" . s{.*/}{}r) for glob("$Msad::BUILD/msad-*");
+	unlink("$dir/msad-queue");
+	spew("$dir/msad-queue", "#!/bin/sh\nexport LD_PRELOAD='$d->{dir}/fault.so' " .
+	    "MSAD_FAULT='$d->{dir}/fault'\nexec '$Msad::BUILD/msad-queue' \"\$@\"\n", 0755);
 }
 $d->start;
 
@@ -80,7 +86,7 @@ subtest 'full' => sub {
 	is(code(mail($c, 1000)), '250 2.0.0', 'a message goes in');
 	# small ones fill segments, big ones have files of their own
 	for (1 .. 800) {
-		$r = mail($c, $_ % 4 ? 100_000 : 1_500_000);
+		$r = mail($c, $_ % 4 ? 100_000 : 1_000_000);
 		last if $r->{code} != 250;
 		$n++;
 	}
@@ -106,11 +112,21 @@ subtest 'full' => sub {
 	$c->close;
 };
 
-sub arrived {
+# How often each message has arrived. The next hop's record is read by hand:
+# decode_json would take a minute for so much.
+sub received {
 	my %got;
-	for ($hop->transactions) {
-		$got{$1}++ if $_->{accepted} && $_->{data} =~ /^Subject: (.*?)\r$/m;
+	open(my $f, '<', $hop->{record}) or return \%got;
+	while (<$f>) {
+		my ($data) = /"data":"([^"]{1,4000})/ or next;
+		$got{$1}++ if /"accepted":1/ &&
+		    decode_base64($data) =~ /^Subject: (.*?)\r$/m;
 	}
+	return \%got;
+}
+
+sub arrived {
+	my %got = %{ received() };
 	my @lost = grep { !$got{$_} } sort keys %accepted;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	is("@lost", '', 'P1 all that got 250 has arrived: ' . keys %accepted);
@@ -169,14 +185,14 @@ subtest 'results cannot be written' => sub {
 	ok($d->log_wait(qr/event=spool-change/), 'delivered; the removal waits for the disk');
 	disk(flush => 'works');
 	ok(wait_for { !$d->queue }, 'the queue is empty in the end');
-	my $n = $hop->transactions;
+	my $got = received();
 	is($d->stop, 0, 'clean exit');
 	$d->start;
 	is(scalar(my @q = $d->queue), 0, 'P-dur-2 and empty after a restart');
 	$c->close;
 	$c = $d->session(0);
 	arrived();
-	is(scalar $hop->transactions, $n, 'P-dur-2 nothing is delivered again');
+	is_deeply(received(), $got, 'P-dur-2 nothing is delivered again');
 };
 
 subtest 'the flusher hangs, then dies' => sub {

@@ -1,6 +1,6 @@
 /*
- * A disk that fails when the test says so: preloaded into the daemon by
- * disk.t, which compiles it. The file that MSAD_FAULT names is mapped before
+ * A disk that fails when the test says so: preloaded into msad-queue
+ * by disk.t, which compiles it. The file that MSAD_FAULT names is mapped before
  * any sandbox is there; octet n of it says what call n does, from then on:
  * 0 works, 1 fails once with EIO, 2 fails always with EIO, 3 fails once with
  * ENOSPC. Calls: 0 fdatasync and fsync, 1 pwrite. strace(1) cannot do this:

@@ -18,23 +18,28 @@
 static void
 sizes(void **state)
 {
-	void	*small, *slot, *large;
+	static const size_t	 n[] = { SLOT_MIN, SLOT_SMALL, SLOT_SMALL + 1,
+		SLOT_LARGE };
+	void			*few, *much, *p;
+	size_t			 i;
 
 	(void)state;
 	assert_null(slots_malloc(0));
-	small = slots_malloc(SLOT_MIN - 1);
-	large = slots_malloc(SLOT_SIZE + 1);
+	few = slots_malloc(SLOT_MIN - 1);
+	much = slots_malloc(SLOT_LARGE + 1);
 	assert_int_equal(slots_used(), 0);
-	slot = slots_malloc(SLOT_SIZE);
-	assert_int_equal(slots_used(), 1);
-	assert_int_equal((uintptr_t)slot % 4096, 0);
-	memset(slot, 'a', SLOT_SIZE);
-	slots_free(slot);
-	assert_int_equal(slots_used(), 0);
-	assert_ptr_equal(slots_malloc(SLOT_MIN), slot);
-	slots_free(slot);
-	slots_free(small);
-	slots_free(large);
+	for (i = 0; i < sizeof(n) / sizeof(n[0]); i++) {
+		p = slots_malloc(n[i]);
+		assert_int_equal(slots_used(), 1);
+		assert_int_equal((uintptr_t)p % 4096, 0);
+		memset(p, 'a', n[i]);
+		slots_free(p);
+		assert_int_equal(slots_used(), 0);
+		assert_ptr_equal(slots_malloc(n[i]), p);
+		slots_free(p);
+	}
+	slots_free(few);
+	slots_free(much);
 	slots_free(NULL);
 	assert_int_equal(slots_used(), 0);
 }
@@ -48,20 +53,25 @@ grows(void **state)
 	p = slots_realloc(NULL, SLOT_MIN);
 	assert_int_equal(slots_used(), 1);
 	memset(p, 'x', SLOT_MIN);
-	assert_ptr_equal(slots_realloc(p, SLOT_SIZE), p);
-	p[SLOT_SIZE - 1] = 'y';
-	q = slots_realloc(p, 3 * SLOT_SIZE);
+	assert_ptr_equal(slots_realloc(p, SLOT_SMALL), p);
+	p[SLOT_SMALL - 1] = 'y';
+	q = slots_realloc(p, SLOT_SMALL + 1);
 	assert_ptr_not_equal(q, p);
+	assert_int_equal(slots_used(), 1);
+	q[SLOT_LARGE - 1] = 'z';
+	p = slots_realloc(q, 3 * SLOT_LARGE);
 	assert_int_equal(slots_used(), 0);
-	assert_int_equal(q[SLOT_MIN - 1], 'x');
-	assert_int_equal(q[SLOT_SIZE - 1], 'y');
-	assert_null(slots_realloc(q, 0));
+	assert_int_equal(p[SLOT_MIN - 1], 'x');
+	assert_int_equal(p[SLOT_SMALL - 1], 'y');
+	assert_int_equal(p[SLOT_LARGE - 1], 'z');
+	assert_null(slots_realloc(p, 0));
 }
 
 /* All slots in use at once are disjoint; beyond them malloc serves. */
 static void
 many(void **state)
 {
+	static const size_t	  size[] = { SLOT_MIN, SLOT_LARGE };
 	uint32_t	**p, i;
 	int		  round;
 
@@ -69,7 +79,7 @@ many(void **state)
 	p = calloc(MANY, sizeof(*p));
 	for (round = 0; round < 2; round++) {
 		for (i = 0; i < MANY; i++) {
-			p[i] = slots_malloc(SLOT_MIN);
+			p[i] = slots_malloc(size[round]);
 			assert_non_null(p[i]);
 			*p[i] = i;
 		}
