@@ -14,6 +14,9 @@ use MIME::Base64;
 use Socket qw(SOL_SOCKET SO_LINGER);
 use Time::HiRes qw(time);
 
+# What memory may grow by; the address sanitizer keeps what was freed.
+my $flat = slurp("$Msad::BUILD/msad-frontend") =~ /__asan_init/ ? 524288 : 4096;
+
 my $d = Msad->new(level => 'debug');
 my $u = $d->account(0);
 
@@ -108,7 +111,7 @@ subtest 'replies unread' => sub {
 		my (undef, undef, $t0) = frontends();
 		select(undef, undef, undef, 0.5);
 		my ($rss, undef, $t1) = frontends();
-		cmp_ok($rss - $rss0, '<', 4096, "X-slow-3 $tls: memory is flat");
+		cmp_ok($rss - $rss0, '<', $flat, "X-slow-3 $tls: memory is flat");
 		cmp_ok($t1 - $t0, '<=', 15, "X-slow-3 $tls: no busy loop");
 		my $other = $d->client(tls => 'tls');
 		is($other->cmd('NOOP')->{code}, 250,
@@ -133,7 +136,7 @@ subtest 'octets without end' => sub {
 	my $piece = 'x' x 65536;
 	$c->send($piece) for 1 .. 1024;		# 64 MiB, over the limit
 	my ($rss) = frontends();
-	cmp_ok($rss - $rss0, '<', 4096, 'X-line-2 memory is flat');
+	cmp_ok($rss - $rss0, '<', $flat, 'X-line-2 memory is flat');
 	$c->send("\r\n.\r\n");
 	my $r = $c->reply;
 	is("$r->{code} $r->{enh}", '552 5.3.4', 'X-line-2 one line in DATA');
