@@ -7,7 +7,7 @@
 #	$p->{port}{starttls}		# STARTTLS, SASL PLAIN and LOGIN
 #	$p->{port}{tls}			# TLS from the start, both mechanisms
 #	$p->{port}{login}, {tlslogin}	# the same, SASL LOGIN alone
-#	$p->{port}{stripped}		# no STARTTLS, AUTH is offered in the clear
+#	$p->{port}{NAME}		# more => { NAME => kind }: see kinds below
 #
 # dir holds server.pem and server.key, as Msad.pm makes them.
 package Postfix;
@@ -19,6 +19,15 @@ use File::Temp qw(tempdir);
 use Msad;
 
 my $realm = 'next.example';
+# Options of a listener beside main.cf.
+my %kinds = (
+	starttls => [],
+	tls => ['smtpd_tls_wrappermode=yes'],
+	login => ['smtpd_sasl_path=login'],
+	tlslogin => ['smtpd_tls_wrappermode=yes', 'smtpd_sasl_path=login'],
+	# no STARTTLS, AUTH is offered in the clear
+	stripped => ['smtpd_tls_security_level=none'],
+);
 
 # Why it cannot run here, or nothing.
 sub missing {
@@ -37,7 +46,9 @@ sub new {
 	$self->{home} = tempdir('msad-postfix.XXXXXX', DIR => '/var/tmp');
 	chmod 0755, $self->{home};
 	$self->{log} = "$self->{home}/log";
-	$self->{port}{$_} = free_port() for qw(starttls tls login tlslogin stripped);
+	$self->{listeners} = { (map { $_ => $_ } qw(starttls tls login tlslogin)),
+	    %{ $self->{more} // {} } };
+	$self->{port}{$_} = free_port() for keys %{ $self->{listeners} };
 	make_path(map { "$self->{home}/$_" } qw(queue conf/sasl));
 	$self->directory('data', 'postfix');
 	$self->directory("box$_", 'nobody') for '', qw(/tmp /new /cur);
@@ -113,18 +124,12 @@ CF
 
 sub master_cf {
 	my ($self) = @_;
-	my %p = %{ $self->{port} };
 	my $text = '';
-	my $listen = sub {
-		my ($name, @options) = @_;
-		$text .= "127.0.0.1:$p{$name} inet n - n - - smtpd\n" .
-		    join('', map { "    -o $_\n" } "syslog_name=$name", @options);
-	};
-	$listen->('starttls');
-	$listen->('tls', 'smtpd_tls_wrappermode=yes');
-	$listen->('login', 'smtpd_sasl_path=login');
-	$listen->('tlslogin', 'smtpd_tls_wrappermode=yes', 'smtpd_sasl_path=login');
-	$listen->('stripped', 'smtpd_tls_security_level=none');
+	for my $name (sort keys %{ $self->{listeners} }) {
+		$text .= "127.0.0.1:$self->{port}{$name} inet n - n - - smtpd\n" .
+		    join('', map { "    -o $_\n" } "syslog_name=$name",
+		    @{ $kinds{ $self->{listeners}{$name} } });
+	}
 	for (['cleanup', 0], ['qmgr', 300, 'qmgr', 1], ['tlsmgr', 1000, 'tlsmgr', 1],
 	    ['rewrite', '-', 'trivial-rewrite'], ['bounce', 0], ['defer', 0, 'bounce'],
 	    ['trace', 0, 'bounce'], ['error', '-'], ['retry', '-', 'error'],

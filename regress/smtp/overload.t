@@ -152,7 +152,30 @@ subtest 'resolver and control' => sub {
 	$c->close;
 };
 
-ok(!(grep { !times_received($_) } $serial), 'the last one arrived');
-unlike($d->log, qr/event=(restart-paused|process-paused)/, 'no program met the limit of a minute');
+subtest 'a reload takes the relay away' => sub {
+	my $c = $d->session(0);
+	$hop->stop;
+	my $r = mail($c);
+	is($r->{code}, 250, 'accepted while the next hop is down');
+	$d->write_conf($d->conf_text =~ s/^relay "hop".*$//mr =~
+	    s/relay "hop"$/relay "box"/mr);
+	is($d->msactl('reload')->{status}, 0, 'reload without the relay');
+	$d->msactl('queue', 'flush', 'all');
+	is($d->queue, 1, 'P4 the message stays');
+	like($d->log, qr/event=no-relay relay="hop"/, 'P8 and the log says why');
+	is(mail($c)->{code}, 250, 'the next one goes the new way');
+	ok($d->mails_wait(1, qr/^Subject: number $serial\r?$/m), 'and arrives there');
+	$d->kill_all;
+	$d->start;
+	is($d->queue, 1, 'P1 it stays over kill -9');
+	$hop->start;
+	$d->write_conf;
+	is($d->msactl('reload')->{status}, 0, 'the relay is back');
+	ok(wait_for { $d->msactl('queue', 'flush', 'all'); !$d->queue }, 'it leaves');
+	is(times_received($serial - 1), 1, 'P1 and arrives, once');
+	$c->close;
+};
+
+unlike($d->log, qr/event=child-throttled/, 'no program met the limit of a minute');
 $d->done;
 done_testing;
