@@ -14,9 +14,11 @@
  */
 
 #include <sys/types.h>
+#include <sys/resource.h>
 
 #include <security/pam_appl.h>
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +35,7 @@
 #define NAME_SIZE		256	/* user, service, host, tty, with NUL */
 #define PASSWORD_SIZE		512	/* PAM_MAX_RESP_SIZE on Linux */
 #define FLUSH_MS		1000
+#define PAM_NICE		5
 
 struct request {
 	char		 service[NAME_SIZE];
@@ -400,10 +403,16 @@ pam_channel(enum ipc_role peer, uint32_t index, uint64_t epoch,
 	return 0;
 }
 
-/* The configuration is there: from now on requests can be judged. */
+/*
+ * The configuration is there: from now on requests can be judged. Hashing
+ * passwords would take all the processor there is; sessions that have logged
+ * in go first.
+ */
 static void
 pam_started(void)
 {
+	if (setpriority(PRIO_PROCESS, 0, PAM_NICE) == -1)
+		log_warn("event=pam-priority error=%s", log_q(strerror(errno)));
 	started = true;
 	if (auth != NULL)
 		send_idle(auth);

@@ -23,6 +23,8 @@
 
 #define REPORT_RETRY	60	/* seconds until a DSN is tried again */
 #define STATE_REPLY_MAX	1024	/* octets of a reply kept with the state */
+/* Of all states that one report changes: they share a transaction. */
+#define REPORT_REPLIES	(128 * 1024)
 
 /* A DSN on its way to the disk. */
 struct report {
@@ -92,7 +94,7 @@ log_attempt(const char *event, const struct message *m,
 
 static size_t
 encode_state(const struct message *m, const struct result *r,
-    enum rcpt_status status, time_t now, uint8_t *buf)
+    enum rcpt_status status, size_t reply_max, time_t now, uint8_t *buf)
 {
 	struct rcpt_record	 s = {
 		.status = (uint8_t)status,
@@ -105,8 +107,8 @@ encode_state(const struct message *m, const struct result *r,
 		.reply = SLICE_STR(r->reply)
 	};
 
-	if (s.reply.len > STATE_REPLY_MAX)
-		s.reply.len = STATE_REPLY_MAX;
+	if (s.reply.len > reply_max)
+		s.reply.len = reply_max;
 	return rcpt_record_encode(&s, buf);
 }
 
@@ -119,7 +121,7 @@ record(const struct message *m, const struct result *r,
 
 	if (m->flags & (MESSAGE_REMOVED | MESSAGE_ENDING | MESSAGE_GONE))
 		return;
-	len = encode_state(m, r, status, now, buf);
+	len = encode_state(m, r, status, STATE_REPLY_MAX, now, buf);
 	durable_update(m->id, r->rcpt, buf, len);
 }
 
@@ -477,12 +479,15 @@ add_states(struct spool_txn *txn, const struct report *rep, time_t now)
 {
 	uint8_t			 buf[RCPT_RECORD_MAX];
 	struct result		*r;
-	size_t			 len;
+	size_t			 len, max = STATE_REPLY_MAX;
 
+	/* The report itself has them whole. */
+	if (max > REPORT_REPLIES / rep->nfailures)
+		max = REPORT_REPLIES / rep->nfailures;
 	if (rep->removes)
 		return spool_txn_remove(txn, rep->m->id) == SPOOL_OK ? 0 : -1;
 	TAILQ_FOREACH(r, &rep->failures->list, entry) {
-		len = encode_state(rep->m, r, RCPT_FAILED, now, buf);
+		len = encode_state(rep->m, r, RCPT_FAILED, max, now, buf);
 		if (spool_txn_update(txn, rep->m->id, r->rcpt, buf, len) !=
 		    SPOOL_OK)
 			return -1;

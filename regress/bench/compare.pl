@@ -76,8 +76,8 @@ sub tree {
 	return @all;
 }
 
-# Microseconds of processor used by processes and those they have waited for,
-# in all and by program.
+# Microseconds of processor used by processes, in all and by program. What the
+# children they have waited for used is "ended": a process that ends moves there.
 sub cpu {
 	my (@roots) = @_;
 	my %by;
@@ -85,7 +85,8 @@ sub cpu {
 		my $s = Msad::slurp("/proc/$pid/stat");
 		$s =~ /^\d+ \((.*)\) (.*)$/s or next;
 		my ($name, @f) = ($1, split(/ /, $2));
-		$by{$name} += sum0(@f[11 .. 14]) * 1e6 / $TICK;
+		$by{$name} += ($f[11] + $f[12]) * 1e6 / $TICK;
+		$by{ended} += ($f[13] + $f[14]) * 1e6 / $TICK;
 	}
 	$by{all} = sum0(values %by);
 	return \%by;
@@ -277,6 +278,7 @@ sub measure {
 sub idle {
 	my ($server, $user, $n) = @_;
 	my $before = pss(@{ $server->{roots} });
+	unlink("$out/idle.out");
 	pipe(my $in, my $hold) or die;
 	my $pid = fork() // die;
 	if ($pid == 0) {
