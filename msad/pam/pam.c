@@ -35,7 +35,7 @@
 #define NAME_SIZE		256	/* user, service, host, tty, with NUL */
 #define PASSWORD_SIZE		512	/* PAM_MAX_RESP_SIZE on Linux */
 #define FLUSH_MS		1000
-#define PAM_NICE		5
+#define PAM_NICE		3
 
 struct request {
 	char		 service[NAME_SIZE];

@@ -21,7 +21,10 @@ my $u = $d->account(0);
 	}
 	$d->{mounted} = 1;
 }
-my $hop = $d->nexthop(down => 1);
+my $long = 'y' x 480;
+my $hop = $d->nexthop(down => 1, on => { RCPT => sub {
+	$_[0] =~ /<later/ ? '450 4.2.1 busy' :
+	$_[0] =~ /<bad/ ? "550-5.1.1 $long\r\n550 5.1.1 $long" : undef } });
 $d->{relay} = "relay \"hop\" { host 127.0.0.1 port $hop->{port} retry { 1h } }\n";
 $d->{match} = "match from auth sender own relay \"hop\"\n";
 $d->write_conf;
@@ -222,6 +225,27 @@ subtest 'the flusher hangs, then dies' => sub {
 	is(mail($c, 2000)->{code}, 250, 'and works when it is started again');
 	ok(wait_for { !$d->queue }, 'delivered');
 	arrived();
+	$c->close;
+};
+
+# The segments of a small disk bound a transaction to 512 KiB.
+subtest 'a long report on a small disk' => sub {
+	my $c = $d->session(0);
+	my $r = $c->submit($u->{address}, [(map { "bad$_\@x.example" } 1 .. 999),
+	    'later@x.example'], "From: <$u->{address}>\r\nSubject: many\r\n\r\nx\r\n");
+	is($r->{code}, 250, 'accepted for 1,000 recipients');
+	my @dsn;
+	ok(wait_for { @dsn = grep { $_->{from} eq '' } $hop->transactions; @dsn },
+	    'P4 a report about 999 of them') or return;
+	is(scalar(() = $dsn[0]{data} =~ /^Final-Recipient: /mg), 999, 'all in it');
+	my @left = map { grep { $_->{state} eq 'waiting' } @{ $_->{rcpts} } } $d->queue;
+	is("@{[map { $_->{to} } @left]}", 'later@x.example', 'one recipient waits');
+	$d->kill_all;
+	$d->start;
+	ok(wait_for { $d->queue == 1 }, 'after kill -9 as well');
+	$d->msactl('queue', 'flush', 'all');
+	is(scalar(grep { $_->{from} eq '' } $hop->transactions), 1, 'P-dur-2 reported once');
+	$d->msactl('queue', 'remove', 'all');
 	$c->close;
 };
 

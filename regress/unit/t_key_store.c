@@ -164,8 +164,8 @@ not_a_key(void **state)
 {
 	static const char *const texts[] = {
 		"", "\n", "rubbish", "-----BEGIN PRIVATE KEY-----\n",
-		"-----BEGIN PRIVATE KEY-----\nAAAA\n"
-		"-----END PRIVATE KEY-----\n",
+		("-----BEGIN PRIVATE KEY-----\nAAAA\n"
+		    "-----END PRIVATE KEY-----\n"),
 		"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 	};
 	size_t	 i;
