@@ -64,13 +64,22 @@ sub wait_for(&;$) {
 	}
 }
 
-my %ports;
+# A port that nothing listens on, below those the kernel gives to clients, and
+# no other test file is given: a counter in a file goes round.
 sub free_port {
-	for (1 .. 100) {
-		my $s = IO::Socket::INET->new(Listen => 1,
-		    LocalAddr => '127.0.0.1', LocalPort => 0) or die "port: $!";
-		my $p = $s->sockport;
-		return $p unless $ports{$p}++;
+	my ($lo, $hi) = (10240, 32000);
+	open(my $f, '+>>', '/var/tmp/.msad-test.port') or die "port: $!";
+	flock($f, LOCK_EX);
+	seek($f, 0, 0);
+	my ($p) = (<$f> // '') =~ /^(\d{1,5})$/ ? $1 : 0;
+	for (1 .. 1000) {
+		$p = $p < $lo || $p >= $hi ? $lo : $p + 1;
+		IO::Socket::INET->new(Listen => 1, ReuseAddr => 1,
+		    LocalAddr => '127.0.0.1', LocalPort => $p) or next;
+		truncate($f, 0);
+		print $f "$p\n";
+		close($f);
+		return $p;
 	}
 	die 'no free port';
 }
@@ -424,7 +433,7 @@ sub mails_wait {
 
 sub nexthop {
 	my ($self, %o) = @_;
-	my $h = Msad::NextHop->new(dir => $self->{dir}, %o);
+	my $h = Msad::NextHop->new(dir => $self->{dir}, port => free_port(), %o);
 	push @{ $self->{nexthops} }, $h;
 	return $h;
 }
