@@ -193,14 +193,14 @@ reader(struct ipc_reader *r, struct message *m)
 	ipc_reader(r, &msg);
 }
 
-/* --- the front-end --- */
+static const char	*client = "192.0.2.7";
 
 static void
 open_session(uint64_t sid, uint16_t listener)
 {
 	ipc_start(frontend.ch, IPC_SESSION_OPEN, sid);
 	ipc_put_u16(frontend.ch, listener);
-	ipc_put_str(frontend.ch, "192.0.2.7");
+	ipc_put_str(frontend.ch, client);
 	ipc_put_u16(frontend.ch, 40000);
 	ipc_put_str(frontend.ch, "192.0.2.1");
 	ipc_put_u16(frontend.ch, 465);
@@ -266,8 +266,6 @@ answered(uint64_t sid, enum verdict verdict, const char *user)
 	return delay;
 }
 
-/* --- PAM --- */
-
 static void
 pam_open(int i)
 {
@@ -313,8 +311,6 @@ pam_says(int i, uint64_t id, unsigned int verdict, const char *user,
 	ipc_send(pam[i].ch);
 	pam_idle(i, 50);
 }
-
-/* --- the queue --- */
 
 static void
 granted(uint64_t sid, const char *user, const char *mech)
@@ -866,26 +862,18 @@ false_verdict(void **state)
 static void
 bad_client(void **state)
 {
-	static const char *const	 bad[] = { "", "1.2.3.4\r\nx", "a b",
-					     "\"", "\033[0m", NULL };
-	char				 text[250];
-	int				 i;
+	int	 i;
 
 	(void)state;
-	memset(text, '1', sizeof(text) - 1);
-	text[sizeof(text) - 1] = '\0';
-	for (i = 0; i < 6; i++) {
-		ipc_start(frontend.ch, IPC_SESSION_OPEN, 1);
-		ipc_put_u16(frontend.ch, 0);
-		ipc_put_str(frontend.ch, bad[i] != NULL ? bad[i] : text);
-		ipc_put_u16(frontend.ch, 40000);
-		ipc_put_str(frontend.ch, "192.0.2.1");
-		ipc_put_u16(frontend.ch, 465);
-		ipc_send(frontend.ch);
+	for (i = 0; i < 3; i++) {
+		client = i == 0 ? "" : i == 1 ? "1\r\nx" :
+		    config + sizeof(config) - 100;	/* too long */
+		open_session(1, 0);
 		expect_closed(&frontend);
 		assert_int_equal(channels_frontend(0, EPOCH,
 		    side_open(&frontend, ROLE_FRONTEND)), 0);
 	}
+	client = "192.0.2.7";
 }
 
 #define TEST(fn)	cmocka_unit_test_setup_teardown(fn, setup, teardown)
