@@ -59,6 +59,8 @@ $(COMMON_A): $(COMMON_OBJS)
 SBIN =		$(DESTDIR)$(PREFIX)/sbin
 LIBEXEC =	$(DESTDIR)$(PREFIX)/libexec/msad
 MAN =		$(DESTDIR)$(PREFIX)/share/man
+DOC =		$(DESTDIR)$(PREFIX)/share/doc/msad
+UNIT_DIR =	$(DESTDIR)$(PREFIX)/lib/systemd/system
 
 install: all
 	install -d -m 755 $(SBIN) $(LIBEXEC) $(MAN)/man5 $(MAN)/man8 $(DESTDIR)$(SYSCONFDIR)/msad
@@ -66,6 +68,11 @@ install: all
 	install -m 755 $(O)/msad $(O)/msactl $(SBIN)/
 	for p in $(PROGRAMS); do case $$p in */msad|*/msactl) ;; *) install -m 755 $$p $(LIBEXEC)/ || exit 1;; esac; done
 	for m in msad/*.[58] msactl/*.8; do install -m 644 $$m $(MAN)/man$${m##*.}/ || exit 1; done
+	install -d -m 755 $(DOC) $(UNIT_DIR)
+	install -m 644 README LICENSE CHANGES etc/msad.conf $(DOC)/
+	install -m 644 etc/pam.d/msad $(DOC)/pam.d-msad
+	install -m 755 etc/rc.d/msad $(DOC)/rc.d-msad
+	sed 's@/usr/local/sbin@$(PREFIX)/sbin@' etc/systemd/msad.service >$(UNIT_DIR)/msad.service
 	test -e $(DESTDIR)$(SYSCONFDIR)/msad/msad.conf || install -m 644 etc/msad.conf $(DESTDIR)$(SYSCONFDIR)/msad/
 
 install-users:
