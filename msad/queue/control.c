@@ -98,7 +98,7 @@ shown_state(uint8_t status)
 	return status == RCPT_REPORTING ? RCPT_FAILED : status;
 }
 
-/* "550 5.1.1 text" of the last attempt, into buf. */
+/* "550 5.1.1 text" of the last attempt, into buf; "" when there was none. */
 static void
 last_reply(const struct message *m, uint32_t i, char *buf, size_t size)
 {
@@ -107,6 +107,9 @@ last_reply(const struct message *m, uint32_t i, char *buf, size_t size)
 	size_t			 len = 0;
 
 	buf[0] = '\0';
+	/* Not tried itself: what keeps it is what keeps its destination. */
+	if (m->rcpts[i].tries == 0 && m->rcpts[i].status == RCPT_WAITING)
+		strlcpy(buf, schedule_failure(m->dest), size);
 	if (m->rcpts[i].tries == 0 ||
 	    spool_state_read(spool, m->id, i, &p, &len) != SPOOL_OK ||
 	    rcpt_record_decode(p, len, &s) == -1) {
@@ -255,7 +258,7 @@ on_flush(struct ipc *ch, struct ipc_msg *msg, void *arg)
 {
 	struct ipc_reader	 r;
 	struct message		*m = NULL;
-	time_t			 now = time(NULL);
+	time_t			 now = schedule_now();
 	uint64_t		 id;
 	bool			 may, all;
 

@@ -14,31 +14,53 @@
 
 #include "dsn.h"
 
-#define REPLY_MAX	4096	/* octets of a reply text */
-#define FOLD_AT		900	/* octets of a line */
+#define REPLY_MAX	4096	/* octets of a text from outside */
+#define REPLY_MIN	64	/* that much however many there are */
+#define REPORT_MAX	(1000 * 1024)	/* octets of a report, unfolded */
+#define FIXED_MAX	4096	/* of that: what no recipient adds */
+#define RCPT_FIXED_MAX	192	/* our own words about one recipient */
+#define FOLD_AT		450	/* octets of a text on one line; two fit */
 
 /*
- * Write a text from outside: printable ASCII as it is, all else as \xHH. Each
- * line that gets long is folded; prefix begins the next one.
+ * Octets that each of the four texts from outside about one recipient may
+ * take, so that the report as a whole stays below REPORT_MAX.
+ */
+static size_t
+text_max(const struct dsn *d)
+{
+	size_t	i, used = FIXED_MAX + DSN_HEADER_MAX, max;
+
+	for (i = 0; i < d->nrcpts; i++)
+		used += RCPT_FIXED_MAX + 2 * strlen(d->rcpts[i].addr);
+	if (used >= REPORT_MAX || d->nrcpts == 0)
+		return REPLY_MIN;
+	max = (REPORT_MAX - used) / (4 * d->nrcpts);
+	return max > REPLY_MAX ? REPLY_MAX : max < REPLY_MIN ? REPLY_MIN : max;
+}
+
+/*
+ * Write a text from outside, max octets at most: printable ASCII as it is, all
+ * else as \xHH. Each line that gets long is folded; prefix begins the next one.
  */
 static void
-write_escaped(FILE *f, const char *s, const char *prefix)
+write_escaped(FILE *f, const char *s, const char *prefix, size_t max)
 {
-	size_t		i, column = 0;
+	size_t		n, column = 0, written = 0;
 	unsigned char	c;
 
-	for (i = 0; s[i] != '\0' && i < REPLY_MAX; i++) {
+	for (; (c = (unsigned char)*s) != '\0' && written + 4 <= max; s++) {
 		if (column >= FOLD_AT) {
 			fprintf(f, "\r\n%s", prefix);
 			column = 0;
 		}
-		c = (unsigned char)s[i];
 		if (c >= 32 && c <= 126 && c != '\\')
-			column += (size_t)fprintf(f, "%c", c);
+			n = (size_t)fprintf(f, "%c", c);
 		else
-			column += (size_t)fprintf(f, "\\x%02X", c);
+			n = (size_t)fprintf(f, "\\x%02X", c);
+		column += n;
+		written += n;
 	}
-	if (s[i] != '\0')
+	if (*s != '\0')
 		fputs("...", f);
 }
 
@@ -66,7 +88,7 @@ static void
 write_text(FILE *f, const struct dsn *d)
 {
 	const struct dsn_rcpt	*r;
-	size_t			 i;
+	size_t			 i, max = text_max(d);
 
 	fprintf(f, "Content-Type: text/plain; charset=us-ascii\r\n\r\n"
 	    "Your message with queue id %llx could not be delivered to\r\n"
@@ -77,16 +99,16 @@ write_text(FILE *f, const struct dsn *d)
 		r = &d->rcpts[i];
 		fprintf(f, "\r\n  <%s>\r\n    ", r->addr);
 		if (r->code != 0) {
-			write_escaped(f, r->remote, "    ");
+			write_escaped(f, r->remote, "    ", max);
 			fprintf(f, " said: %u ", r->code);
 		}
-		write_escaped(f, r->reply, "    ");
+		write_escaped(f, r->reply, "    ", max);
 		fputs("\r\n", f);
 	}
 }
 
 static void
-write_rcpt(FILE *f, const struct dsn_rcpt *r)
+write_rcpt(FILE *f, const struct dsn_rcpt *r, size_t max)
 {
 	fprintf(f, "\r\nFinal-Recipient: rfc822; %s\r\n"
 	    "Action: failed\r\n"
@@ -96,11 +118,11 @@ write_rcpt(FILE *f, const struct dsn_rcpt *r)
 		return;
 	if (r->remote[0] != '\0') {
 		fputs("Remote-MTA: dns; ", f);
-		write_escaped(f, r->remote, " ");
+		write_escaped(f, r->remote, " ", max);
 		fputs("\r\n", f);
 	}
 	fprintf(f, "Diagnostic-Code: smtp; %u ", r->code);
-	write_escaped(f, r->reply, " ");
+	write_escaped(f, r->reply, " ", max);
 	fputs("\r\n", f);
 }
 
@@ -108,7 +130,7 @@ static void
 write_status(FILE *f, const struct dsn *d)
 {
 	char	date[64];
-	size_t	i;
+	size_t	i, max = text_max(d);
 
 	if (header_date(date, sizeof(date), d->arrival) == -1)
 		date[0] = '\0';
@@ -116,7 +138,7 @@ write_status(FILE *f, const struct dsn *d)
 	    "Reporting-MTA: dns; %s\r\n"
 	    "Arrival-Date: %s\r\n", d->hostname, date);
 	for (i = 0; i < d->nrcpts; i++)
-		write_rcpt(f, &d->rcpts[i]);
+		write_rcpt(f, &d->rcpts[i], max);
 }
 
 static int

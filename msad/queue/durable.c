@@ -4,9 +4,15 @@
  * the disk refused (full, failed) is kept in memory and handed in again each
  * second; until then the message stays in the index, as what it is on disk
  * would be after a crash.
+ *
+ * Of each recipient only the newest state is wanted. It is known by the tree;
+ * a change that fails after a newer one was handed in is dropped, and of those
+ * that wait to be handed in again there is one a recipient.
  */
 #include <sys/queue.h>
+#include <sys/tree.h>
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,18 +22,37 @@
 #include "spool.h"
 
 struct change {
-	TAILQ_ENTRY(change)	 entry;
+	RB_ENTRY(change)	 by_key;	/* when it is the newest */
+	TAILQ_ENTRY(change)	 entry;		/* when it waits */
 	uint64_t		 id;
 	durable_removed		 removed;	/* NULL: an update */
 	void			*arg;
 	uint32_t		 key;
+	bool			 newest;	/* update: none followed it */
+	bool			 waits;		/* to be handed in again */
 	size_t			 len;
 	uint8_t			 buf[];
 };
 
+static int	compare(const struct change *, const struct change *);
+
+RB_HEAD(change_tree, change);
+RB_PROTOTYPE(change_tree, change, by_key, compare)
+
 static TAILQ_HEAD(, change)	failed = TAILQ_HEAD_INITIALIZER(failed);
+static struct change_tree	updates = RB_INITIALIZER(&updates);
 static struct spool		*spool;
 static unsigned int		 npending;
+
+static int
+compare(const struct change *a, const struct change *b)
+{
+	if (a->id != b->id)
+		return a->id < b->id ? -1 : 1;
+	return a->key < b->key ? -1 : a->key > b->key;
+}
+
+RB_GENERATE(change_tree, change, by_key, compare)
 
 void
 durable_init(struct spool *s)
@@ -36,23 +61,52 @@ durable_init(struct spool *s)
 }
 
 static void
+change_free(struct change *c)
+{
+	if (c->newest)
+		RB_REMOVE(change_tree, &updates, c);
+	npending--;
+	free(c);
+}
+
+/* It is no longer wanted: what waits goes now, what is under way later. */
+static void
+outdate(struct change *c)
+{
+	if (c->waits) {
+		TAILQ_REMOVE(&failed, c, entry);
+		change_free(c);
+		return;
+	}
+	RB_REMOVE(change_tree, &updates, c);
+	c->newest = false;
+}
+
+static void
+keep(struct change *c)
+{
+	c->waits = true;
+	TAILQ_INSERT_TAIL(&failed, c, entry);
+}
+
+static void
 on_done(void *arg, enum spool_result result)
 {
 	struct change	*c = arg;
+	bool		 ok = result == SPOOL_OK || result == SPOOL_NOENT;
 
-	if (result != SPOOL_OK && result != SPOOL_NOENT) {
-		if (TAILQ_EMPTY(&failed))
-			log_err("q=%llx event=spool-change error=%s "
-			    "reason=\"will be tried again\"",
-			    (unsigned long long)c->id,
-			    log_q(spool_result_name(result)));
-		TAILQ_INSERT_TAIL(&failed, c, entry);
+	if (ok || (c->removed == NULL && !c->newest)) {
+		if (c->removed != NULL)
+			c->removed(c->arg, c->id);
+		change_free(c);
 		return;
 	}
-	npending--;
-	if (c->removed != NULL)
-		c->removed(c->arg, c->id);
-	free(c);
+	if (TAILQ_EMPTY(&failed))
+		log_err("q=%llx event=spool-change error=%s "
+		    "reason=\"will be tried again\"",
+		    (unsigned long long)c->id,
+		    log_q(spool_result_name(result)));
+	keep(c);
 }
 
 static void
@@ -60,7 +114,7 @@ submit(struct change *c)
 {
 	/* Behind those that failed: no older state may overwrite. */
 	if (!TAILQ_EMPTY(&failed)) {
-		TAILQ_INSERT_TAIL(&failed, c, entry);
+		keep(c);
 		return;
 	}
 	if (c->removed != NULL)
@@ -83,12 +137,27 @@ change_new(uint64_t id, size_t len)
 }
 
 void
+durable_forget(uint64_t id, uint32_t key)
+{
+	struct change	 which, *c;
+
+	which.id = id;
+	which.key = key;
+	if ((c = RB_FIND(change_tree, &updates, &which)) != NULL)
+		outdate(c);
+}
+
+void
 durable_update(uint64_t id, uint32_t key, const void *buf, size_t len)
 {
-	struct change	*c = change_new(id, len);
+	struct change	*c;
 
+	durable_forget(id, key);
+	c = change_new(id, len);
 	c->key = key;
 	memcpy(c->buf, buf, len);
+	c->newest = true;
+	RB_INSERT(change_tree, &updates, c);
 	submit(c);
 }
 
@@ -111,6 +180,7 @@ durable_tick(void)
 	TAILQ_CONCAT(&again, &failed, entry);
 	while ((c = TAILQ_FIRST(&again)) != NULL) {
 		TAILQ_REMOVE(&again, c, entry);
+		c->waits = false;
 		submit(c);
 	}
 }

@@ -62,7 +62,7 @@ message_new(uint64_t id, uint64_t size, const struct envelope *env)
 		return NULL;
 	m->id = id;
 	m->size = size;
-	m->arrival = e.arrival;
+	m->arrival = m->since = e.arrival;
 	m->header_len = e.header_len;
 	m->env_flags = e.flags;
 	m->heap = HEAP_NONE;

@@ -26,6 +26,8 @@ struct rcpt {
 #define MESSAGE_ENDING		0x02	/* its removal waits for the disk */
 #define MESSAGE_GONE		0x04	/* removed on disk; has jobs */
 #define MESSAGE_REPORTING	0x08	/* a DSN is on its way to the disk */
+#define MESSAGE_TRIED		0x10	/* all of it, since the last start */
+#define MESSAGE_PUT_OFF		0x20	/* its DSN could not be written */
 #define HEAP_NONE		UINT32_MAX
 
 /*
@@ -40,6 +42,7 @@ struct message {
 	uint64_t		 id;
 	uint64_t		 size;		/* octets, with our header */
 	uint64_t		 arrival;	/* seconds */
+	uint64_t		 since;		/* the same by today's clock */
 	uint32_t		 heap;		/* place in dest's heap */
 	uint32_t		 next;		/* earliest of its rcpts */
 	uint32_t		 header_len;

@@ -37,6 +37,8 @@ struct job {
 	struct message	*m;
 	struct dest	*dest;
 	uint32_t	 round;
+	uint64_t	 size;		/* octets of the message */
+	unsigned int	 silent;	/* seconds without a word about it */
 	struct results	 others;	/* not delivered, until the job's end */
 	uint32_t	 n;
 	struct job_rcpt	 rcpts[JOB_RCPTS_MAX];
@@ -131,8 +133,18 @@ put_off(struct message *m, time_t now, const char *reason)
 	return -1;
 }
 
+/* Why its content cannot be had: later, or never? */
+static int
+put_aside(struct message *m, time_t now, enum spool_result result)
+{
+	if (result != SPOOL_CORRUPT)
+		return put_off(m, now, spool_result_name(result));
+	outcome_unreadable(m, now);
+	return -1;
+}
+
 static void
-send_message(struct job *j, uint64_t size, int fd[2], struct slice user,
+send_message(struct job *j, int fd[2], struct slice user,
     struct slice password)
 {
 	struct ipc	*ch = j->peer->ch;
@@ -144,7 +156,7 @@ send_message(struct job *j, uint64_t size, int fd[2], struct slice user,
 	ipc_put_str(ch, id);
 	ipc_put_str(ch, j->dest->name);
 	ipc_put_str(ch, message_sender(m));
-	ipc_put_u64(ch, size);
+	ipc_put_u64(ch, j->size);
 	ipc_put_u8(ch, m->env_flags & ENVELOPE_8BITMIME ? 1 : 0);
 	ipc_put_slice(ch, user);
 	ipc_put_bytes(ch, password.p, password.len);
@@ -201,14 +213,15 @@ job_send(struct dest *d, struct message *m, time_t now, bool probe)
 		return put_off(m, now, "no such label in the table of secrets");
 	result = content_descriptors(spool, m->id, &size, fd);
 	if (result != SPOOL_OK)
-		return put_off(m, now, spool_result_name(result));
+		return put_aside(m, now, result);
 	if ((j = job_new(peer, d, m)) == NULL) {
 		close(fd[0]);
 		if (fd[1] != -1)
 			close(fd[1]);
 		return put_off(m, now, "out of memory");
 	}
-	send_message(j, size, fd, user, password);
+	j->size = size;
+	send_message(j, fd, user, password);
 	send_rcpts(j, now, probe);
 	return 1;
 }
@@ -279,6 +292,7 @@ on_result(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	if (!ipc_done(&r) || outcome > OUTCOME_PERMANENT || head.code > 999 ||
 	    (j = job_of(arg, msg->sid)) == NULL || !mark_reported(j, head.rcpt))
 		return -1;
+	j->silent = 0;
 	res = result_new(head.rcpt, (enum outcome)outcome, reply);
 	res->code = head.code;
 	if (enhanced.len < sizeof(res->enhanced))
@@ -291,7 +305,7 @@ on_result(struct ipc *ch, struct ipc_msg *msg, void *arg)
 		TAILQ_INSERT_TAIL(&j->others, res, entry);
 		return 0;
 	}
-	outcome_delivered(j->m, res, time(NULL));
+	outcome_delivered(j->m, res, schedule_now());
 	free(res);
 	return 0;
 }
@@ -318,12 +332,28 @@ job_end(struct job *j, time_t retry, time_t now)
 	outcome_settle(m, now);
 }
 
+/* What it says of the destination as a whole. */
+static void
+blame(const struct job *j)
+{
+	const struct result	*r = TAILQ_FIRST(&j->others);
+	char			 reason[DEST_FAILURE_MAX];
+
+	if (r == NULL)
+		return;
+	if (r->code != 0)
+		snprintf(reason, sizeof(reason), "%u %s", r->code, r->reply);
+	else
+		strlcpy(reason, r->reply, sizeof(reason));
+	schedule_blame(j->dest, reason);
+}
+
 static int
 on_done(struct ipc *ch, struct ipc_msg *msg, void *arg)
 {
 	struct ipc_reader	 r;
 	struct job		*j;
-	time_t			 now = time(NULL), retry;
+	time_t			 now = schedule_now(), retry;
 	uint8_t			 state;
 
 	(void)ch;
@@ -331,10 +361,32 @@ on_done(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	state = ipc_get_u8(&r);
 	if (!ipc_done(&r) || state > 1 || (j = job_of(arg, msg->sid)) == NULL)
 		return -1;
+	if (state != 0)
+		blame(j);
 	retry = schedule_job_done(j->dest, j->round, state == 0, now);
 	job_end(j, state == 0 ? 0 : retry, now);
 	schedule_run(now);
 	return 0;
+}
+
+struct peer *
+job_tick(void)
+{
+	struct job	*j;
+	struct peer	*hangs = NULL;
+
+	RB_FOREACH(j, job_tree, &jobs) {
+		if (++j->silent <= JOB_SILENCE_MAX + j->n * JOB_SILENCE_RCPT +
+		    j->size / JOB_SILENCE_RATE)
+			continue;
+		if (hangs == NULL)
+			log_err("q=%llx event=relay-hangs relay=%s "
+			    "peer=relay[%u] silent=%u",
+			    (unsigned long long)j->m->id,
+			    log_q(j->dest->name), j->peer->index, j->silent);
+		hangs = j->peer;
+	}
+	return hangs;
 }
 
 void

@@ -280,6 +280,28 @@ expired_result(const struct message *m, uint32_t i)
 }
 
 void
+outcome_unreadable(struct message *m, time_t now)
+{
+	struct slice	 why = SLICE_STR("the text of the message was lost "
+	    "by the mail system that accepted it from you");
+	struct result	*r;
+	uint32_t	 i;
+
+	log_err("q=%llx event=message-lost msgid=%s user=%s reason=\"the "
+	    "spool does not hold what was written\"",
+	    (unsigned long long)m->id, log_q(message_msgid(m)),
+	    log_q(message_user(m)));
+	for (i = 0; i < m->nrcpts; i++) {
+		if (m->rcpts[i].status != RCPT_WAITING)
+			continue;
+		r = result_new(i, OUTCOME_PERMANENT, why);
+		strlcpy(r->enhanced, "5.3.0", sizeof(r->enhanced));
+		keep_failure(m, r);
+	}
+	outcome_settle(m, now);
+}
+
+void
 outcome_expire(struct message *m, time_t now)
 {
 	uint32_t	i;
@@ -318,6 +340,7 @@ report_put_off(struct report *rep, time_t now)
 	message_free(rep->dsn);
 	report_free(rep);
 	m->flags &= (uint8_t)~MESSAGE_REPORTING;
+	m->flags |= MESSAGE_PUT_OFF;
 	outcome_settle(m, now);
 }
 
@@ -342,7 +365,7 @@ on_report(void *arg, enum spool_result result)
 {
 	struct report	*rep = arg;
 	struct message	*m = rep->m;
-	time_t		 now = time(NULL);
+	time_t		 now = schedule_now();
 	char		 id[32];
 
 	nreports--;
@@ -509,6 +532,7 @@ report(struct message *m, time_t now)
 	rep->failures = m->failures;
 	m->failures = NULL;
 	m->flags |= MESSAGE_REPORTING;
+	m->flags &= (uint8_t)~MESSAGE_PUT_OFF;
 	TAILQ_FOREACH(r, &rep->failures->list, entry)
 		rep->nfailures++;
 	rep->removes = m->nleft == rep->nfailures;
@@ -522,6 +546,8 @@ report(struct message *m, time_t now)
 		report_put_off(rep, now);
 		return;
 	}
+	TAILQ_FOREACH(r, &rep->failures->list, entry)
+		durable_forget(m->id, r->rcpt);
 	nreports++;
 	spool_txn_commit(txn, on_report, rep);
 }

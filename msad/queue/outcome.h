@@ -45,6 +45,10 @@ void	 outcome_others(struct message *, struct results *, time_t retry,
 	    time_t now);
 /* The relay process died before it said anything about this recipient. */
 void	 outcome_lost(struct message *, uint32_t rcpt, time_t now);
+/*
+ * Its content is lost: report that to the sender, for all recipients that wait.
+ */
+void	 outcome_unreadable(struct message *, time_t now);
 /* The message's lifetime is over; nothing of it is in flight. */
 void	 outcome_expire(struct message *, time_t now);
 /*

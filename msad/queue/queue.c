@@ -138,7 +138,7 @@ schedule_recovered(void)
 		if (schedule_add(m) == -1)
 			fatal("event=recovery error=\"out of memory\"");
 		if (m->nleft == 0)
-			outcome_settle(m, time(NULL));
+			outcome_settle(m, schedule_now());
 	}
 }
 
@@ -205,12 +205,27 @@ end_when_idle(void)
 	child_exit(0);
 }
 
+/*
+ * A relay process is gone, or as good as that: it ends when it loses its
+ * channel, and msad starts another. What it had goes to others.
+ */
+static void
+drop_relay(struct peer *p)
+{
+	time_t	now = schedule_now();
+
+	job_drop_peer(p, now);
+	peers_remove(p);
+	schedule_run(now);
+}
+
 static void
 on_tick(int fd, short what, void *arg)
 {
 	struct timeval	second = { stop_at == 0 ? 1 : 0,
 		stop_at == 0 ? 0 : 50000 };
-	time_t		now = time(NULL);
+	struct peer	*hangs;
+	time_t		now = schedule_now();
 
 	(void)fd;
 	(void)what;
@@ -219,6 +234,8 @@ on_tick(int fd, short what, void *arg)
 	spool_tick(spool);
 	durable_tick();
 	grant_expire(monotonic());
+	if ((hangs = job_tick()) != NULL)
+		drop_relay(hangs);
 	if (stop_at == 0) {
 		schedule_expire_old(now);
 		schedule_run(now);
@@ -237,7 +254,7 @@ on_accepted(int fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	schedule_run(time(NULL));
+	schedule_run(schedule_now());
 }
 
 static void
@@ -320,13 +337,10 @@ on_closed(struct ipc *ch, enum ipc_end end, void *arg)
 	    end == IPC_VIOLATION ? "violation" : "error");
 	if (p->role == ROLE_FRONTEND)
 		grant_end_channel(p->epoch);
-	if (p->role == ROLE_RELAY) {
-		job_drop_peer(p, time(NULL));
+	if (p->role == ROLE_RELAY)
+		drop_relay(p);
+	else
 		peers_remove(p);
-		schedule_run(time(NULL));
-		return;
-	}
-	peers_remove(p);
 }
 
 static const struct ipc_handler *
@@ -354,7 +368,7 @@ queue_channel(enum ipc_role role, uint32_t index, uint64_t epoch,
 	    on_closed) == NULL)
 		return -1;
 	if (role == ROLE_RELAY && child_conf() != NULL)
-		schedule_run(time(NULL));
+		schedule_run(schedule_now());
 	return 0;
 }
 

@@ -21,10 +21,20 @@ static const unsigned int default_retry[] = {
 	1800, 1800, 3600, 7200, 10800
 };
 
+#define STEP_MAX	60	/* seconds; more: the wall clock was set */
+#define PAUSE_MAX	60	/* seconds; more: this process was stopped */
+#define LAST_TRY_MAX	(24 * 60 * 60)	/* seconds to wait for a last try */
+
 static TAILQ_HEAD(, dest)	dests = TAILQ_HEAD_INITIALIZER(dests);
 static schedule_send		send_job;
 static schedule_expire		expire_message;
 static bool			stopped;
+
+/* The clocks as they were when last asked. */
+static bool			clock_runs;
+static time_t			last_wall, last_monotonic;
+/* When this process began, or went on after a pause. */
+static time_t			began;
 
 void
 schedule_init(schedule_send send, schedule_expire expire)
@@ -126,6 +136,97 @@ heap_reserve(struct dest *d, uint32_t n)
 	return 0;
 }
 
+/*
+ * --- the clock ---
+ *
+ * Times are the wall clock's, for they outlive the process; but it may be set.
+ * Whenever someone asks for the time, its progress is held against that of the
+ * monotonic clock. Where they differ by more than a minute it was set, and all
+ * times in memory move along: what was due in ten minutes still is, and no
+ * message has aged by it (P-dur-4). Times on the disk stay as they were
+ * written; of those schedule_conf() bounds how far ahead they may be.
+ */
+
+static uint64_t
+moved(uint64_t t, time_t step, uint64_t max)
+{
+	if (step < 0)
+		return t < (uint64_t)-step ? 0 : t - (uint64_t)-step;
+	return max - t < (uint64_t)step ? max : t + (uint64_t)step;
+}
+
+static void
+move_message(struct message *m, time_t step)
+{
+	uint32_t	i;
+
+	m->since = moved(m->since, step, UINT64_MAX);
+	m->next = (uint32_t)moved(m->next, step, UINT32_MAX);
+	for (i = 0; i < m->nrcpts; i++)
+		m->rcpts[i].next = (uint32_t)moved(m->rcpts[i].next, step,
+		    UINT32_MAX);
+}
+
+static void
+clock_was_set(time_t step)
+{
+	struct dest	*d;
+	struct message	*m;
+	uint32_t	 i;
+
+	log_warn("event=clock-set seconds=%lld", (long long)step);
+	began += step;
+	TAILQ_FOREACH(d, &dests, entry) {
+		if (d->down_until != 0)
+			d->down_until += step;
+		TAILQ_FOREACH(m, &d->messages, by_dest)
+			move_message(m, step);
+		/* Bounded times may have become equal: order them anew. */
+		for (i = d->nheap / 2; i-- > 0;)
+			sift_down(d, i);
+	}
+}
+
+/* What was tried before the pause says nothing of now. */
+static void
+go_on(time_t wall)
+{
+	struct dest	*d;
+	struct message	*m;
+
+	began = wall;
+	TAILQ_FOREACH(d, &dests, entry) {
+		d->seen_down = false;
+		TAILQ_FOREACH(m, &d->messages, by_dest)
+			m->flags &= (uint8_t)~MESSAGE_TRIED;
+	}
+}
+
+time_t
+schedule_clock(time_t wall, time_t monotonic)
+{
+	time_t	passed = monotonic - last_monotonic;
+	time_t	step = wall - last_wall - passed;
+
+	if (clock_runs && (step > STEP_MAX || step < -STEP_MAX))
+		clock_was_set(step);
+	if (!clock_runs || passed > PAUSE_MAX)
+		go_on(wall);
+	clock_runs = true;
+	last_wall = wall;
+	last_monotonic = monotonic;
+	return wall;
+}
+
+time_t
+schedule_now(void)
+{
+	struct timespec	ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return schedule_clock(time(NULL), ts.tv_sec);
+}
+
 /* --- destinations --- */
 
 struct dest *
@@ -174,6 +275,46 @@ configure(struct dest *d, const struct conf_relay *r)
 	/* What held it up may be what was changed. */
 	d->fails = 0;
 	d->down_until = 0;
+	d->seen_down = false;
+}
+
+static const unsigned int *
+retry_list(const struct dest *d, unsigned int *n)
+{
+	*n = d->nretry;
+	if (d->nretry > 0)
+		return d->retry;
+	*n = sizeof(default_retry) / sizeof(default_retry[0]);
+	return default_retry;
+}
+
+/*
+ * Nobody waits longer than the longest of the intervals. A time further away
+ * was written by a clock that was ahead, or for another list; and nothing came
+ * later than now.
+ */
+static void
+bound_waits(struct dest *d, time_t now)
+{
+	const unsigned int	*list;
+	struct message		*m;
+	unsigned int		 i, n, longest = 0;
+	time_t			 last;
+
+	list = retry_list(d, &n);
+	for (i = 0; i < n; i++)
+		if (list[i] > longest)
+			longest = list[i];
+	last = now + (time_t)longest + (time_t)longest / 10;
+	TAILQ_FOREACH(m, &d->messages, by_dest) {
+		if (m->since > (uint64_t)now)
+			m->since = (uint64_t)now;
+		for (i = 0; i < m->nrcpts; i++)
+			if ((time_t)m->rcpts[i].next > last)
+				m->rcpts[i].next = (uint32_t)last;
+		if (m->heap != HEAP_NONE && (time_t)m->next > last)
+			schedule_update(m);
+	}
 }
 
 void
@@ -188,6 +329,7 @@ schedule_conf(const struct conf *conf)
 	TAILQ_FOREACH(d, &dests, entry) {
 		if ((r = conf_relay_find(conf, d->name)) != NULL) {
 			configure(d, r);
+			bound_waits(d, schedule_now());
 			continue;
 		}
 		d->known = false;
@@ -201,14 +343,10 @@ schedule_conf(const struct conf *conf)
 unsigned int
 schedule_backoff(const struct dest *d, unsigned int tries)
 {
-	const unsigned int	*list = default_retry;
+	const unsigned int	*list;
 	unsigned int		 n, t;
 
-	n = sizeof(default_retry) / sizeof(default_retry[0]);
-	if (d->nretry > 0) {
-		list = d->retry;
-		n = d->nretry;
-	}
+	list = retry_list(d, &n);
 	if (tries == 0)
 		tries = 1;
 	t = list[tries > n ? n - 1 : tries - 1];
@@ -222,7 +360,7 @@ schedule_is_expired(const struct message *m, time_t now)
 
 	if (expire == 0)
 		expire = DEST_EXPIRE;
-	return now >= 0 && (uint64_t)now >= m->arrival + expire;
+	return now >= 0 && (uint64_t)now >= m->since + expire;
 }
 
 time_t
@@ -312,6 +450,9 @@ run_one(struct dest *d, time_t now)
 		break;
 	}
 	schedule_update(m);
+	/* A long list goes out in several jobs. */
+	if (m->heap == HEAP_NONE || m->next > now)
+		m->flags |= MESSAGE_TRIED;
 	return true;
 }
 
@@ -336,6 +477,18 @@ schedule_job_lost(struct dest *d)
 	d->inflight--;
 }
 
+void
+schedule_blame(struct dest *d, const char *reason)
+{
+	strlcpy(d->failure, reason, sizeof(d->failure));
+}
+
+const char *
+schedule_failure(const struct dest *d)
+{
+	return d->fails > 0 ? d->failure : "";
+}
+
 time_t
 schedule_job_done(struct dest *d, uint32_t round, bool connected, time_t now)
 {
@@ -345,8 +498,10 @@ schedule_job_done(struct dest *d, uint32_t round, bool connected, time_t now)
 			log_notice("event=relay-up relay=%s", log_q(d->name));
 		d->fails = 0;
 		d->down_until = 0;
+		d->seen_down = false;
 		return now;
 	}
+	d->seen_down = true;
 	/* Jobs that began together tell of one and the same failure. */
 	if (round == d->round) {
 		d->round++;
@@ -376,6 +531,37 @@ is_at_rest(const struct message *m)
 	return true;
 }
 
+/* Did it have its last try, as far as one can be had? */
+static bool
+had_its_try(const struct message *m, time_t now)
+{
+	const struct dest	*d = m->dest;
+
+	return (m->flags & MESSAGE_TRIED) || d->seen_down || !d->known ||
+	    now - began > LAST_TRY_MAX;
+}
+
+/* Does its report wait for space? One retry a minute is enough. */
+static bool
+is_put_off(const struct message *m, time_t now)
+{
+	return (m->flags & MESSAGE_PUT_OFF) && m->heap != HEAP_NONE &&
+	    m->next > now;
+}
+
+static void
+try_at_once(struct message *m, time_t now)
+{
+	uint32_t	i;
+
+	for (i = 0; i < m->nrcpts; i++)
+		if (m->rcpts[i].status == RCPT_WAITING &&
+		    m->rcpts[i].next > now)
+			m->rcpts[i].next = (uint32_t)now;
+	if (m->heap != HEAP_NONE && m->next > now)
+		schedule_update(m);
+}
+
 void
 schedule_expire_old(time_t now)
 {
@@ -387,23 +573,21 @@ schedule_expire_old(time_t now)
 			if (!schedule_is_expired(m, now))
 				break;
 			next = TAILQ_NEXT(m, by_dest);
-			if (is_at_rest(m))
+			if (!is_at_rest(m) || is_put_off(m, now))
+				continue;
+			if (had_its_try(m, now))
 				expire_message(m, now);
+			else
+				try_at_once(m, now);
 		}
 }
 
 static void
 flush_message(struct message *m, time_t now)
 {
-	uint32_t	i;
-
-	for (i = 0; i < m->nrcpts; i++)
-		if (m->rcpts[i].status == RCPT_WAITING &&
-		    m->rcpts[i].next > now)
-			m->rcpts[i].next = (uint32_t)now;
+	try_at_once(m, now);
 	m->dest->fails = 0;
 	m->dest->down_until = 0;
-	schedule_update(m);
 }
 
 void

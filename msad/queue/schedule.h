@@ -13,6 +13,7 @@
 
 #define DEST_CONCURRENCY	20
 #define DEST_EXPIRE		(5 * 24 * 60 * 60)
+#define DEST_FAILURE_MAX	256	/* octets kept of a reason */
 
 TAILQ_HEAD(message_list, message);
 
@@ -34,6 +35,8 @@ struct dest {
 	unsigned int		 fails;
 	uint32_t		 round;
 	time_t			 down_until;
+	bool			 seen_down;	/* since the last start */
+	char			 failure[DEST_FAILURE_MAX];	/* why */
 	/* from the configuration */
 	bool			 known;		/* it names this relay */
 	bool			 maildir;
@@ -58,6 +61,10 @@ typedef int	(*schedule_send)(struct dest *, struct message *, time_t now,
 typedef void	(*schedule_expire)(struct message *, time_t now);
 
 void	 schedule_init(schedule_send, schedule_expire);
+/* The time, for all that is scheduled: time(3), with its steps noticed. */
+time_t	 schedule_now(void);
+/* The same by these clocks, in seconds. */
+time_t	 schedule_clock(time_t wall, time_t monotonic);
 /* Take destinations' settings from conf; those it does not name wait. */
 void	 schedule_conf(const struct conf *);
 /* The destination of this name, made when needed. NULL: memory is out. */
@@ -69,7 +76,10 @@ void	 schedule_remove(struct message *);
 void	 schedule_update(struct message *);
 /* Hand out what is due, as far as relays take it. */
 void	 schedule_run(time_t now);
-/* Give up what is too old. */
+/*
+ * Give up what is too old, but only after a try since this process began: it
+ * may have been the one that was away.
+ */
 void	 schedule_expire_old(time_t now);
 /* Hand nothing out any more. */
 void	 schedule_stop(void);
@@ -85,6 +95,10 @@ time_t	 schedule_next(const struct message *, uint32_t rcpt);
  */
 time_t	 schedule_job_done(struct dest *, uint32_t round, bool connected,
     time_t now);
+/* Why the destination could not be reached: a text for the operator. */
+void	 schedule_blame(struct dest *, const char *reason);
+/* That reason while it is down, else "". */
+const char *schedule_failure(const struct dest *);
 /* The job's relay process died: it says nothing about the destination. */
 void	 schedule_job_lost(struct dest *);
 /* Try all of the message (NULL: of every destination) at once. */

@@ -616,7 +616,7 @@ commit(struct grant *g)
 	struct transaction	*tx = g->tx;
 	struct envelope		 e;
 	struct commit		*c;
-	time_t			 now = time(NULL);
+	time_t			 now = schedule_now();
 	char			 prefix[RECEIVED_MAX];
 	size_t			 len;
 	uint8_t			*env;

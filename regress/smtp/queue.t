@@ -47,6 +47,8 @@ for my $k (qw(to state tries next last)) {
 }
 ok(wait_for { my ($x) = grep { $_->{id} eq $id[0] } $d->queue;
 	$x && ($x->{rcpts}[0]{tries} // 0) >= 1 }, 'tried once');
+ok(wait_for { 5 == grep { ($_->{rcpts}[1]{last} // '') =~ /refused/ } $d->queue },
+    'P8 why they wait, those too that were not tried themselves');
 my $show = $d->msactl('-j', 'queue', 'show', $id[0]);
 is($show->{status}, 0, 'queue show ID');
 is($show->{json}[0]{id}, $id[0], 'queue show: the message') if $show->{json}[0];
@@ -79,6 +81,26 @@ ok(wait_for { $hop->transactions == 4 }, 'all are delivered');
 ok(wait_for { !$d->queue }, 'the queue is empty');
 is(scalar(grep { @{ $_->{rcpts} } == 2 } $hop->transactions), 4,
     'two recipients each');
+
+# the file of a large message is lost: its sender learns that at once
+$hop->stop;
+$c = $d->session(0);
+my $big = $c->submit($u->{address}, ['big@x.example'],
+    "From: <$u->{address}>\r\nSubject: big\r\n\r\n" . ('x' x 70 . "\r\n") x 4000);
+is($big->{code}, 250, 'a large message') or diag($big->{text});
+$c->close;
+ok(wait_for { grep { $_->{rcpts}[0]{tries} } $d->queue }, 'it is tried and waits');
+is(unlink(grep { hex(m{([0-9a-f]+)$} ? $1 : 0) == hex($big->{id} // 0) }
+    glob("$d->{spool}/*/*")), 1, 'its file goes');
+$hop->start;
+$d->msactl('queue', 'flush', 'all');
+my $dsn;
+ok(wait_for { ($dsn) = grep { $_->{from} eq '' } $hop->transactions; $dsn },
+    'P4, P-dur-4 a report comes');
+like($dsn->{data}, qr/big\@x\.example\r\nAction: failed\r\nStatus: 5\.3\.0\r\n/,
+    'it says local trouble') if $dsn;
+ok(wait_for { !$d->queue }, 'the message is done with');
+like($d->log, qr/event=message-lost/, 'and the log has it');
 
 # log level, reload, monitor
 is($d->msactl('log', 'level', 'debug')->{status}, 0, 'log level');

@@ -139,6 +139,39 @@ returned_header_is_bounded(void **state)
 	free(h);
 }
 
+/* R3464-4-a: many long answers do not make a report that nobody can send. */
+static void
+report_is_bounded(void **state)
+{
+	static struct dsn_rcpt	r[1000];
+	static char		reply[4097], remote[256], addr[255];
+	char			*h;
+	size_t			 i;
+
+	(void)state;
+	memset(reply, '\n', sizeof(reply) - 1);
+	memset(remote, '\t', sizeof(remote) - 1);
+	memset(addr, 'a', sizeof(addr) - 1);
+	assert_non_null(h = malloc(70001));
+	for (i = 0; i < 70000; i += 10)
+		memcpy(h + i, "X: yyyyy\r\n", 10);
+	h[70000] = '\0';
+	for (i = 0; i < 1000; i++)
+		r[i] = (struct dsn_rcpt){ addr, "5.100.100", remote, 550,
+			reply };
+	write_one(r, 1000, h);
+	check_lines();
+	assert_true(text_len < 1024 * 1024);
+	free(text);
+	/* Few of them are told whole. */
+	memset(reply, 'r', sizeof(reply) - 1);
+	write_one(r, 10, h);
+	check_lines();
+	assert_true(text_len > 10 * 2 * 4090);
+	free(text);
+	free(h);
+}
+
 static char	field[RECEIVED_MAX];
 
 static void
@@ -186,6 +219,7 @@ main(void)
 		cmocka_unit_test(parts_and_fields),
 		cmocka_unit_test(foreign_text_is_harmless),
 		cmocka_unit_test(returned_header_is_bounded),
+		cmocka_unit_test(report_is_bounded),
 		cmocka_unit_test(received_field),
 	};
 

@@ -27,7 +27,8 @@
 #define NOW	1000
 
 /* What job.c told outcome.c. */
-static unsigned int	ndelivered, nothers, nlost, nsettled;
+static unsigned int	ndelivered, nothers, nlost, nsettled, nunreadable;
+static enum spool_result content = SPOOL_OK;
 static time_t		retry_seen;
 
 void
@@ -70,6 +71,15 @@ outcome_settle(struct message *m, time_t now)
 	nsettled++;
 }
 
+void
+outcome_unreadable(struct message *m, time_t now)
+{
+	(void)now;
+	message_set_status(m, 0, RCPT_REPORTING);
+	message_set_status(m, 1, RCPT_REPORTING);
+	nunreadable++;
+}
+
 struct result *
 result_new(uint32_t rcpt, enum outcome outcome, struct slice reply)
 {
@@ -94,6 +104,8 @@ content_descriptors(struct spool *s, uint64_t id, uint64_t *size, int fd[2])
 {
 	(void)s;
 	(void)id;
+	if (content != SPOOL_OK)
+		return content;
 	*size = 10;
 	fd[1] = -1;
 	assert_int_not_equal(fd[0] = dup(STDIN_FILENO), -1);
@@ -399,6 +411,60 @@ dead_host(void **state)
 	d->down_until = 0;
 }
 
+/* P8: the relay's words about the destination are kept for the operator. */
+static void
+dead_host_is_explained(void **state)
+{
+	struct dest	*d = schedule_dest("r");
+
+	(void)state;
+	say(0, job[0][0], 0, 1, 421);
+	done(0, job[0][0], 1);
+	assert_string_equal(schedule_failure(d), "421 ok");
+	d->fails = 0;
+	d->down_until = 0;
+}
+
+/* A relay that says nothing is given up; each word is a sign of life. */
+static void
+silent_relay(void **state)
+{
+	unsigned int	i, max = JOB_SILENCE_MAX + 2 * JOB_SILENCE_RCPT;
+
+	(void)state;
+	for (i = 0; i < max; i++)
+		assert_null(job_tick());
+	say(0, job[0][0], 0, 0, 250);
+	done(1, job[1][0], 0);
+	for (i = 0; i < max; i++)
+		assert_null(job_tick());
+	assert_ptr_equal(job_tick(), peer[0]);
+	job_drop_peer(peer[0], NOW);
+	assert_null(job_tick());
+	assert_int_equal(ndelivered, 1);
+	assert_int_equal(job_count(), 0);
+}
+
+/* What the spool lost is reported at once; a disk in trouble is waited for. */
+static void
+lost_message(void **state)
+{
+	struct message	*m = message(3), *n = message(4);
+
+	(void)state;
+	content = SPOOL_CORRUPT;
+	nsettled = 0;
+	assert_int_equal(job_send(m->dest, m, NOW, false), -1);
+	schedule_update(m);
+	assert_int_equal(nunreadable, 1);
+	content = SPOOL_IO;
+	assert_int_equal(job_send(n->dest, n, NOW, false), -1);
+	content = SPOOL_OK;
+	assert_int_equal(nunreadable, 1);
+	assert_int_equal(nsettled, 1);
+	assert_in_range(n->rcpts[0].next, NOW + 1, NOW + 1000);
+}
+
 #define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -409,6 +475,7 @@ main(void)
 		T(job_of_another), T(no_such_job), T(end_of_another),
 		T(no_such_recipient), T(result_twice), T(unknown_outcome),
 		T(result_after_the_end), T(dead_host),
+		T(dead_host_is_explained), T(silent_relay), T(lost_message),
 	};
 
 	base = event_base_new();

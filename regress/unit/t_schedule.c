@@ -100,6 +100,20 @@ dest(const char *name, unsigned int concurrency)
 	return d;
 }
 
+/* The process was stopped until this time. */
+static void
+began_at(time_t when)
+{
+	schedule_clock(when - 1000, when - 1000);
+	schedule_clock(when, when);
+}
+
+static void
+began_long_ago(void)
+{
+	began_at(NOW - 10 * 86400);
+}
+
 static void
 in_order_of_time_then_age(void **state)
 {
@@ -308,6 +322,165 @@ old_messages_expire(void **state)
 	drop_all();
 }
 
+/* P-dur-4: the clock is set by a day; what waits notices nothing. */
+static void
+clock_is_set(time_t step)
+{
+	struct dest	*d = dest("r", 1);
+	struct message	*m, *later;
+	time_t		 then = NOW + step;
+
+	schedule_clock(NOW, NOW);
+	m = message(1, "r", NOW);
+	later = message(2, "r", NOW);
+	m->flags |= MESSAGE_TRIED;
+	later->rcpts[0].next = NOW + 600;
+	schedule_update(later);
+	d->fails = 1;
+	d->down_until = NOW + 300;
+	assert_int_equal(schedule_clock(then + 1, NOW + 1), then + 1);
+	assert_int_equal(schedule_next(later, 0), then + 600);
+	schedule_expire_old(then + 3599);
+	assert_int_equal(nexpired, 0);
+	schedule_run(then + 299);
+	assert_int_equal(nsent, 0);
+	schedule_run(then + 300);
+	assert_int_equal(nsent, 1);
+	schedule_job_done(d, d->round, true, then + 300);
+	schedule_run(then + 599);
+	assert_int_equal(nsent, 1);
+	schedule_run(then + 600);
+	assert_int_equal(nsent, 2);
+	/* An adjustment is none. */
+	schedule_clock(then + 40, NOW + 10);
+	assert_int_equal(later->rcpts[0].next, then + 600);
+	assert_int_equal(m->arrival, NOW);
+	drop_all();
+	began_long_ago();
+}
+
+static void
+clock_is_set_forward(void **state)
+{
+	(void)state;
+	clock_is_set(86400);
+}
+
+static void
+clock_is_set_back(void **state)
+{
+	(void)state;
+	clock_is_set(-86400);
+}
+
+/* A time that a wrong clock wrote to the disk. */
+static void
+waits_are_bounded(void **state)
+{
+	struct conf		 conf;
+	struct conf_relay	 relay;
+	time_t			 now = schedule_now();
+	struct message		*m, *n;
+
+	(void)state;
+	memset(&conf, 0, sizeof(conf));
+	memset(&relay, 0, sizeof(relay));
+	TAILQ_INIT(&conf.relays);
+	relay.name = (char *)(uintptr_t)"r";
+	relay.retry[0] = 100;
+	relay.retry[1] = 1000;
+	relay.nretry = 2;
+	TAILQ_INSERT_TAIL(&conf.relays, &relay, entry);
+	m = message(1, "r", (uint64_t)now + 86400);
+	n = message(2, "r", (uint64_t)now + 900);
+	schedule_conf(&conf);
+	assert_in_range(m->next, now + 1000, now + 1110);
+	assert_int_equal(m->next, m->rcpts[0].next);
+	assert_int_equal(n->next, now + 900);
+	assert_false(schedule_is_expired(m, now + DEST_EXPIRE - 1));
+	assert_true(schedule_is_expired(m, now + DEST_EXPIRE + 5));
+	drop_all();
+	began_long_ago();
+}
+
+/* After a restart or a pause nothing expires untried. */
+static void
+last_try_before_expiry(void **state)
+{
+	struct dest	*d = dest("r", 1);
+	struct message	*m;
+
+	(void)state;
+	began_at(NOW);
+	m = message(1, "r", NOW - 4000);
+	m->rcpts[0].next = NOW + 2000;
+	schedule_update(m);
+	schedule_expire_old(NOW);
+	assert_int_equal(nexpired, 0);
+	schedule_run(NOW);
+	assert_int_equal(nsent, 1);
+	message_set_status(m, 0, RCPT_WAITING);
+	schedule_update(m);
+	schedule_expire_old(NOW);
+	assert_int_equal(nexpired, 1);
+	/* A pause: the same again. */
+	message_set_status(m, 0, RCPT_WAITING);
+	schedule_update(m);
+	began_at(NOW + 7200);
+	schedule_expire_old(NOW + 7200);
+	assert_int_equal(nexpired, 1);
+	/* The failure of the destination counts for each that waits. */
+	d->inflight = 1;
+	schedule_job_done(d, d->round, false, NOW + 7200);
+	schedule_expire_old(NOW + 7200);
+	assert_int_equal(nexpired, 2);
+	drop_all();
+	/* No relay process takes it: not for ever. */
+	dest("r", 1)->seen_down = false;
+	message(2, "r", NOW);
+	schedule_expire_old(NOW + 7200 + 86400);
+	assert_int_equal(nexpired, 0);
+	schedule_expire_old(NOW + 7200 + 86401);
+	assert_int_equal(nexpired, 1);
+	drop_all();
+	began_long_ago();
+}
+
+/* The disk is full: a report is not tried again each second. */
+static void
+report_is_put_off(void **state)
+{
+	struct message	*m;
+
+	(void)state;
+	dest("r", 1);
+	m = message(1, "r", NOW);
+	m->flags |= MESSAGE_TRIED | MESSAGE_PUT_OFF;
+	m->rcpts[0].next = NOW + 5060;
+	schedule_update(m);
+	schedule_expire_old(NOW + 5059);
+	assert_int_equal(nexpired, 0);
+	schedule_expire_old(NOW + 5060);
+	assert_int_equal(nexpired, 1);
+	drop_all();
+}
+
+/* P8: why a message waits that was never tried itself. */
+static void
+failure_of_a_destination(void **state)
+{
+	struct dest	*d = dest("r", 1);
+
+	(void)state;
+	d->inflight = 1;
+	schedule_blame(d, "connection refused");
+	schedule_job_done(d, d->round, false, NOW);
+	assert_string_equal(schedule_failure(d), "connection refused");
+	d->inflight = 1;
+	schedule_job_done(d, d->round, true, NOW);
+	assert_string_equal(schedule_failure(d), "");
+}
+
 int
 main(void)
 {
@@ -320,6 +493,12 @@ main(void)
 		cmocka_unit_test(flush_forgives),
 		cmocka_unit_test(backoff_follows_the_list),
 		cmocka_unit_test(old_messages_expire),
+		cmocka_unit_test(clock_is_set_forward),
+		cmocka_unit_test(clock_is_set_back),
+		cmocka_unit_test(waits_are_bounded),
+		cmocka_unit_test(last_try_before_expiry),
+		cmocka_unit_test(report_is_put_off),
+		cmocka_unit_test(failure_of_a_destination),
 	};
 
 	schedule_init(send_stub, expire_stub);
