@@ -94,6 +94,17 @@ child_exit(int status)
 	event_base_loopbreak(base);
 }
 
+void
+child_condemn(struct ipc *ch)
+{
+	if (parent == NULL)
+		return;
+	ipc_start(parent, IPC_PROC_CONDEMN, 0);
+	ipc_put_u8(parent, (uint8_t)ipc_peer(ch));
+	ipc_put_u64(parent, ipc_peer_epoch(ch));
+	ipc_send(parent);
+}
+
 static int
 on_init(struct ipc *ch, struct ipc_msg *msg, void *arg)
 {

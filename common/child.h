@@ -81,6 +81,11 @@ uint64_t child_epoch(void);
 uint8_t	 child_flags(void);		/* INIT_* */
 struct ipc *child_parent(void);
 struct event_base *child_base(void);
+/*
+ * The worker at the other end of ch broke the rules of the channel, or hangs:
+ * have msad kill it and start another. For auth, keys and queue.
+ */
+void	 child_condemn(struct ipc *ch);
 /* Leave the loop and exit with status. */
 void	 child_exit(int status);
 

@@ -86,6 +86,9 @@ enum ipc_file {
 	X(PROC_STARTED, ANY, PARENT, 0, 0, N) \
 	/* u16 seconds: end in order within that time, then exit 0 */ \
 	X(PROC_SHUTDOWN, PARENT, ANY, 2, 2, N) \
+	/* u8 role (frontend or relay), u64 epoch: this worker broke the rules \
+	 * of its channel, or hangs: kill it. From auth, keys and queue. */ \
+	X(PROC_CONDEMN, ANY, PARENT, 9, 9, N) \
 	/* --- auth and msad: the pool of PAM workers --- */ \
 	/* u16 workers wanted in all */ \
 	X(PAM_POOL_WANT, AUTH, PARENT, 2, 2, N) \

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/child.h"
 #include "common/ipc.h"
 #include "common/log.h"
 #include "msad/auth/attempt.h"
@@ -155,8 +156,8 @@ frontend_free(struct peer *peer)
 static void
 on_frontend_closed(struct ipc *ch, enum ipc_end end, void *arg)
 {
-	(void)ch;
-	(void)end;
+	if (end == IPC_VIOLATION)
+		child_condemn(ch);
 	frontend_free(arg);
 }
 

@@ -220,8 +220,9 @@ static const struct ipc_handler frontend_handlers[] = {
 static void
 frontend_closed(struct ipc *ch, enum ipc_end end, void *arg)
 {
-	(void)end;
 	(void)arg;
+	if (end == IPC_VIOLATION)
+		child_condemn(ch);
 	ipc_free(ch);
 }
 

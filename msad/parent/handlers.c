@@ -111,6 +111,35 @@ on_kill(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	return 0;
 }
 
+/*
+ * A worker to be killed, by those who keep what it may not touch. No worker
+ * can ask for it, and nothing but a worker can be named.
+ */
+static int
+on_condemn(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct proc		*by = arg, *p;
+	struct ipc_reader	 r;
+	uint64_t		 epoch;
+	uint8_t			 role;
+
+	(void)ch;
+	ipc_reader(&r, msg);
+	role = ipc_get_u8(&r);
+	epoch = ipc_get_u64(&r);
+	if (!ipc_done(&r) || (role != ROLE_FRONTEND && role != ROLE_RELAY))
+		return -1;
+	TAILQ_FOREACH(p, &procs, entry) {
+		if (p->role != role || p->epoch != epoch || !PROC_ALIVE(p) ||
+		    p->condemned)
+			continue;
+		log_warn("event=child-condemned name=%s pid=%d by=%s", p->name,
+		    (int)p->pid, by->name);
+		proc_kill(p);
+	}
+	return 0;
+}
+
 /* --- requests of control --- */
 
 void
@@ -202,8 +231,16 @@ on_status(struct ipc *ch, struct ipc_msg *msg, void *arg)
 
 static const struct ipc_handler of_all[] = { COMMON, { 0, NULL } };
 
+/* Of keys and queue. */
+static const struct ipc_handler of_keeper[] = {
+	COMMON,
+	{ IPC_PROC_CONDEMN, on_condemn },
+	{ 0, NULL }
+};
+
 static const struct ipc_handler of_auth[] = {
 	COMMON,
+	{ IPC_PROC_CONDEMN, on_condemn },
 	{ IPC_PAM_POOL_WANT, on_want },
 	{ IPC_PAM_POOL_KILL, on_kill },
 	{ 0, NULL }
@@ -226,5 +263,7 @@ handlers_of(struct proc *p)
 		return of_auth;
 	if (p->role == ROLE_CONTROL)
 		return of_control;
+	if (p->role == ROLE_KEYS || p->role == ROLE_QUEUE)
+		return of_keeper;
 	return of_all;
 }

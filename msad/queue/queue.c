@@ -234,8 +234,10 @@ on_tick(int fd, short what, void *arg)
 	spool_tick(spool);
 	durable_tick();
 	grant_expire(monotonic());
-	if ((hangs = job_tick()) != NULL)
+	if ((hangs = job_tick()) != NULL) {
+		child_condemn(hangs->ch);
 		drop_relay(hangs);
+	}
 	if (stop_at == 0) {
 		schedule_expire_old(now);
 		schedule_run(now);
@@ -331,7 +333,9 @@ on_closed(struct ipc *ch, enum ipc_end end, void *arg)
 {
 	struct peer	*p = arg;
 
-	(void)ch;
+	if (end == IPC_VIOLATION &&
+	    (p->role == ROLE_FRONTEND || p->role == ROLE_RELAY))
+		child_condemn(ch);
 	log_notice("event=channel-closed peer=%s[%u] end=%s",
 	    ipc_role_name(p->role), p->index, end == IPC_EOF ? "eof" :
 	    end == IPC_VIOLATION ? "violation" : "error");
