@@ -14,7 +14,6 @@
  */
 
 #include <sys/types.h>
-#include <sys/resource.h>
 
 #include <security/pam_appl.h>
 
@@ -411,7 +410,8 @@ pam_channel(enum ipc_role peer, uint32_t index, uint64_t epoch,
 static void
 pam_started(void)
 {
-	if (setpriority(PRIO_PROCESS, 0, PAM_NICE) == -1)
+	errno = 0;
+	if (nice(PAM_NICE) == -1 && errno != 0)
 		log_warn("event=pam-priority error=%s", log_q(strerror(errno)));
 	started = true;
 	if (auth != NULL)

@@ -250,6 +250,7 @@ sub start {
 	return 1 if $self->{no_wait};
 	my $up = wait_for {
 		return -1 if waitpid($pid, WNOHANG) == $pid;
+		return 0 if $self->log !~ /event=started pid=$pid\b/;
 		my $c = Msad::Smtp->connect($self->{port_starttls}, 2);
 		my $ok = $c && $c->greeting(2);
 		$c->close if $c;
