@@ -10,7 +10,22 @@
 
 #include <stdio.h>
 
+#include "common/conf_limits.h"
 #include "common/header.h"
+
+struct header_limits	 header_limits = {
+	HEADER_SECTION_MAX, HEADER_FIELD_MAX, HEADER_FIELDS_MAX,
+	HEADER_RECEIVED_MAX
+};
+
+void
+header_limits_set(const struct conf_limits *l)
+{
+	header_limits.section = (size_t)l->header_size;
+	header_limits.field = (size_t)l->header_field;
+	header_limits.fields = (unsigned int)l->header_fields;
+	header_limits.received = (unsigned int)l->received;
+}
 
 #define COMMENT_DEPTH	32
 
@@ -82,7 +97,7 @@ header_next(struct header *h, struct header_field *f, const char **reason)
 
 	if (h->rest.len == 0)
 		return 0;
-	if (h->nfields++ == HEADER_FIELDS_MAX) {
+	if (h->nfields++ == header_limits.fields) {
 		*reason = "more than 1000 header fields";
 		return -1;
 	}
@@ -98,7 +113,7 @@ header_next(struct header *h, struct header_field *f, const char **reason)
 		if ((line = line_length(slice_from(h->rest, n), reason)) == 0)
 			return -1;
 		n += line;
-		if (n > HEADER_FIELD_MAX) {
+		if (n > header_limits.field) {
 			*reason = header_too_big;
 			return -1;
 		}
@@ -132,8 +147,8 @@ skip_comment(struct slice *s)
 	return -1;
 }
 
-static int
-skip_cfws(struct slice *s)
+int
+header_skip_cfws(struct slice *s)
 {
 	while (s->len > 0) {
 		if (s->p[0] == '(') {
@@ -152,10 +167,10 @@ skip_cfws(struct slice *s)
 static int
 expect(struct slice *s, char c)
 {
-	if (skip_cfws(s) == -1 || s->len == 0 || s->p[0] != c)
+	if (header_skip_cfws(s) == -1 || s->len == 0 || s->p[0] != c)
 		return -1;
 	*s = slice_from(*s, 1);
-	return skip_cfws(s);
+	return header_skip_cfws(s);
 }
 
 /* A number of min to max digits, CFWS before it dropped; -1 if none. */
@@ -165,7 +180,7 @@ number(struct slice *s, size_t min, size_t max)
 	size_t	n;
 	int	v = 0;
 
-	if (skip_cfws(s) == -1)
+	if (header_skip_cfws(s) == -1)
 		return -1;
 	for (n = 0; n < s->len && s->p[n] >= '0' && s->p[n] <= '9'; n++) {
 		if (n == max)
@@ -184,7 +199,7 @@ name_index(struct slice *s, const char *names)
 {
 	int	i;
 
-	if (skip_cfws(s) == -1 || s->len < 3)
+	if (header_skip_cfws(s) == -1 || s->len < 3)
 		return -1;
 	for (i = 0; names[i * 3] != '\0'; i++)
 		if (strncasecmp(s->p, names + i * 3, 3) == 0) {
@@ -230,7 +245,7 @@ date_year(struct slice *s)
 	size_t	before;
 	int	year;
 
-	if (skip_cfws(s) == -1)
+	if (header_skip_cfws(s) == -1)
 		return -1;
 	before = s->len;
 	if ((year = number(s, 2, 6)) == -1)
@@ -251,7 +266,7 @@ date_time(struct slice *s)
 	int	hour, min, sec = 0;
 
 	if ((hour = number(s, 2, 2)) == -1 || expect(s, ':') == -1 ||
-	    (min = number(s, 2, 2)) == -1 || skip_cfws(s) == -1)
+	    (min = number(s, 2, 2)) == -1 || header_skip_cfws(s) == -1)
 		return false;
 	if (s->len > 0 && s->p[0] == ':' &&
 	    (expect(s, ':') == -1 || (sec = number(s, 2, 2)) == -1))
@@ -266,7 +281,7 @@ date_zone(struct slice *s)
 	size_t	before, n;
 	int	v;
 
-	if (skip_cfws(s) == -1 || s->len == 0)
+	if (header_skip_cfws(s) == -1 || s->len == 0)
 		return false;
 	if (s->p[0] == '+' || s->p[0] == '-') {
 		*s = slice_from(*s, 1);
@@ -286,7 +301,7 @@ header_date_ok(struct slice s)
 {
 	int	wday, day, month, year;
 
-	if (skip_cfws(&s) == -1)
+	if (header_skip_cfws(&s) == -1)
 		return false;
 	if ((wday = name_index(&s, day_names)) != -1 && expect(&s, ',') == -1)
 		return false;
@@ -299,7 +314,7 @@ header_date_ok(struct slice s)
 		return false;
 	if (!date_time(&s) || !date_zone(&s))
 		return false;
-	return skip_cfws(&s) == 0 && s.len == 0;
+	return header_skip_cfws(&s) == 0 && s.len == 0;
 }
 
 int
@@ -372,7 +387,7 @@ header_msgid_ok(struct slice s)
 {
 	size_t	n;
 
-	if (skip_cfws(&s) == -1 || s.len == 0 || s.p[0] != '<')
+	if (header_skip_cfws(&s) == -1 || s.len == 0 || s.p[0] != '<')
 		return false;
 	s = slice_from(s, 1);
 	if ((n = dot_atom(s)) == 0 && (n = enclosed(s, '"', '"')) == 0)
@@ -387,5 +402,5 @@ header_msgid_ok(struct slice s)
 	if (s.len == 0 || s.p[0] != '>')
 		return false;
 	s = slice_from(s, 1);
-	return skip_cfws(&s) == 0 && s.len == 0;
+	return header_skip_cfws(&s) == 0 && s.len == 0;
 }

@@ -17,6 +17,18 @@
 #define HEADER_LINE_MAX		998	/* without CRLF */
 #define HEADER_RECEIVED_MAX	100
 
+struct conf_limits;
+
+/* What holds in this process: the above, or less by the configuration. */
+extern struct header_limits {
+	size_t		section;
+	size_t		field;
+	unsigned int	fields;
+	unsigned int	received;
+} header_limits;
+
+void	 header_limits_set(const struct conf_limits *);
+
 struct header_field {
 	struct slice	 name;		/* without the colon and white space */
 	struct slice	 body;		/* after the colon, final CRLF in it */
@@ -40,6 +52,8 @@ int	 header_next(struct header *, struct header_field *,
 /* The reason for a field over HEADER_FIELD_MAX (552 5.3.4), by its address. */
 extern const char header_too_big[];
 
+/* Drop folds, blanks and comments; -1 when a comment is broken. */
+int	 header_skip_cfws(struct slice *);
 /* RFC 5322 section 3.3 date-time with numeric zone; returns its length. */
 int	 header_date(char *buf, size_t size, time_t);
 /* Is this field body a valid date-time (RFC 5322 3.3 and 4.3)? */
