@@ -18,6 +18,7 @@
 #include "msactl/monitor.h"
 #include "msactl/output.h"
 #include "msactl/parser.h"
+#include "msactl/sendmail.h"
 #include "msactl/session.h"
 
 #define WORDS_MAX	8
@@ -113,6 +114,31 @@ ask(struct command *cmd)
 }
 
 int
+msactl_run(int nwords, char *const *words)
+{
+	struct command	 cmd;
+	char		 error[512];
+	int		 code;
+
+	if (command_parse(&cmd, nwords, words, error, sizeof(error)) == -1)
+		errx(EXIT_USAGE, "%s", error);
+	if ((code = session_open(MSAD_SOCKET)) == EXIT_FINE)
+		code = ask(&cmd);
+	return code == EXIT_FINE && fflush(stdout) == EOF ? EXIT_ERROR : code;
+}
+
+/* Called by one of the names of sendmail(8)? */
+static bool
+is_sendmail(const char *path)
+{
+	const char	*name = strrchr(path, '/');
+
+	name = name != NULL ? name + 1 : path;
+	return strcmp(name, "sendmail") == 0 || strcmp(name, "mailq") == 0 ||
+	    strcmp(name, "newaliases") == 0;
+}
+
+int
 main(int argc, char **argv)
 {
 	struct options	 o = { .socket = MSAD_SOCKET };
@@ -120,6 +146,10 @@ main(int argc, char **argv)
 	char		 error[512], *words[WORDS_MAX];
 	int		 n, code;
 
+	if (argc > 0 && is_sendmail(argv[0]))
+		return sendmail_main(argc, argv);
+	if (argc > 1 && strcmp(argv[1], "sendmail") == 0)
+		return sendmail_main(argc - 1, argv + 1);
 	n = arguments(&o, argc, argv, words);
 	if (n == 0)
 		usage();
