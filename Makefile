@@ -17,7 +17,7 @@ config.mk config.h: configure
 rules: config.mk
 	@mkdir -p $(O) && sh etc/mkrules $(O)
 
-install install-users unit lint: rules
+install install-sendmail install-users unit lint: rules
 	@$(SUB) O=$(O) $@
 
 asan: config.mk
@@ -41,4 +41,4 @@ clean:
 distclean: clean
 	rm -f config.mk config.h config.log
 
-.PHONY: all rules install install-users unit lint asan fuzz regress bench clean distclean
+.PHONY: all rules install install-sendmail install-users unit lint asan fuzz regress bench clean distclean

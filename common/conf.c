@@ -26,6 +26,10 @@ conf_new(void)
 	if ((conf = calloc(1, sizeof(*conf))) == NULL)
 		err(1, "calloc");
 	conf->log_level = LOG_INFO;
+	conf_limits_default(&conf->limits);
+	TAILQ_INIT(&conf->appends);
+	TAILQ_INIT(&conf->proxies);
+	TAILQ_INIT(&conf->barred);
 	TAILQ_INIT(&conf->pkis);
 	TAILQ_INIT(&conf->auths);
 	TAILQ_INIT(&conf->tables);
@@ -130,6 +134,33 @@ print_globals(FILE *f, const struct conf *conf)
 }
 
 static void
+print_networks(FILE *f, const char *word, const struct conf_networks *networks)
+{
+	const struct conf_network	*n;
+	char				 buf[NETWORK_TEXT_MAX];
+
+	if (TAILQ_EMPTY(networks))
+		return;
+	fprintf(f, "%s from {", word);
+	TAILQ_FOREACH(n, networks, entry)
+		fprintf(f, " %s", network_print(&n->net, buf, sizeof(buf)));
+	fputs(" }\n", f);
+}
+
+/* What holds for every session. */
+static void
+print_sessions(FILE *f, const struct conf *conf)
+{
+	conf_limits_print(f, &conf->limits);
+	if (conf->convert_off)
+		fputs("convert off\n", f);
+	if (conf->early_reject)
+		fputs("early-talker reject\n", f);
+	print_networks(f, "proxy", &conf->proxies);
+	print_networks(f, "bar", &conf->barred);
+}
+
+static void
 print_auth(FILE *f, const struct conf_auth *auth)
 {
 	print_string(f, "auth ", auth->name);
@@ -197,14 +228,18 @@ print_relay(FILE *f, const struct conf_relay *r)
 	}
 	if (r->expire != 0)
 		fprintf(f, " expire %us", r->expire);
+	if (r->warn != 0)
+		fprintf(f, " warn %us", r->warn);
 	fputs(" }\n", f);
 }
 
 static void
 print_listener(FILE *f, const struct conf_listener *l)
 {
-	fprintf(f, "listen on %s port %u %s", l->address, l->port,
-	    l->tls == CONF_LISTEN_TLS ? "tls" : "starttls");
+	fprintf(f, "listen on %s port %u %s%s%s", l->address, l->port,
+	    l->tls == CONF_LISTEN_TLS ? "tls" : "starttls",
+	    l->proxy & CONF_PROXY_V1 ? " proxy-v1" : "",
+	    l->proxy & CONF_PROXY_V2 ? " proxy-v2" : "");
 	print_string(f, " pki ", l->pki);
 	print_string(f, " auth ", l->auth);
 	fputc('\n', f);
@@ -215,7 +250,9 @@ print_match(FILE *f, const struct conf_match *m)
 {
 	const struct conf_sender	*s;
 
-	fputs("match from auth sender {", f);
+	fprintf(f, "match from %s", m->local ? "local" : "auth");
+	print_option(f, " user ", m->user);
+	fputs(" sender {", f);
 	TAILQ_FOREACH(s, &m->senders, entry) {
 		if (s->kind == CONF_SENDER_TABLE) {
 			print_string(f, " <", s->table);
@@ -223,7 +260,11 @@ print_match(FILE *f, const struct conf_match *m)
 		} else
 			fputs(s->kind == CONF_SENDER_OWN ? " own" : " any", f);
 	}
-	print_string(f, " } relay ", m->relay);
+	fputs(" }", f);
+	if (m->mismatch != CONF_MISMATCH_REJECT)
+		fprintf(f, " from-mismatch %s",
+		    conf_mismatch_word(m->mismatch));
+	print_string(f, " relay ", m->relay);
 	fputc('\n', f);
 }
 
@@ -243,6 +284,8 @@ conf_print(const struct conf *conf)
 	if ((f = open_memstream(&text, &len)) == NULL)
 		err(1, "open_memstream");
 	print_globals(f, conf);
+	print_sessions(f, conf);
+	conf_header_print(f, conf);
 	TAILQ_FOREACH(pki, &conf->pkis, entry) {
 		print_string(f, "pki ", pki->name);
 		print_string(f, " { cert ", pki->cert);
@@ -257,6 +300,10 @@ conf_print(const struct conf *conf)
 		print_relay(f, relay);
 	TAILQ_FOREACH(l, &conf->listeners, entry)
 		print_listener(f, l);
+	if (conf->local != NULL) {
+		print_string(f, "listen on socket ", conf->local);
+		fputc('\n', f);
+	}
 	TAILQ_FOREACH(m, &conf->matches, entry)
 		print_match(f, m);
 	if (fclose(f) == EOF || text == NULL)
@@ -303,6 +350,7 @@ match_free(struct conf_match *m)
 		free(s->table);
 		free(s);
 	}
+	free(m->user);
 	free(m->relay);
 	free(m);
 }
@@ -348,6 +396,9 @@ conf_free(struct conf *conf)
 {
 	if (conf == NULL)
 		return;
+	conf_header_free(conf);
+	FREE_ALL(&conf->proxies, conf_network, free);
+	FREE_ALL(&conf->barred, conf_network, free);
 	FREE_ALL(&conf->pkis, conf_pki, pki_free);
 	FREE_ALL(&conf->auths, conf_auth, auth_free);
 	FREE_ALL(&conf->tables, conf_table, table_free);
@@ -358,6 +409,7 @@ conf_free(struct conf *conf)
 	free(conf->spool);
 	free(conf->socket);
 	free(conf->socket_group);
+	free(conf->local);
 	free(conf);
 }
 

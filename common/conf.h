@@ -9,6 +9,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "common/conf_header.h"
+#include "common/conf_limits.h"
+#include "common/network.h"
 #include "common/slice.h"
 
 /*
@@ -75,7 +78,12 @@ struct conf_relay {
 	unsigned int		 retry[CONF_RETRY_MAX];	/* the last repeats */
 	unsigned int		 nretry;	/* 0: default schedule */
 	unsigned int		 expire;	/* 0: default 5 days */
+	unsigned int		 warn;		/* 0: default 4 hours */
 };
+
+/* Versions of the PROXY protocol that a listener expects. */
+#define CONF_PROXY_V1		0x01
+#define CONF_PROXY_V2		0x02
 
 enum conf_listen_tls { CONF_LISTEN_STARTTLS, CONF_LISTEN_TLS };
 
@@ -87,9 +95,17 @@ struct conf_listener {
 	char			*address;	/* numeric */
 	uint16_t		 port;
 	enum conf_listen_tls	 tls;
+	unsigned int		 proxy;		/* CONF_PROXY_*; 0: none */
 	char			*pki;
 	char			*auth;
 };
+
+struct conf_network {
+	TAILQ_ENTRY(conf_network) entry;
+	struct network		 net;
+};
+
+TAILQ_HEAD(conf_networks, conf_network);
 
 enum conf_sender_kind { CONF_SENDER_OWN, CONF_SENDER_ANY, CONF_SENDER_TABLE };
 
@@ -102,6 +118,9 @@ struct conf_sender {
 struct conf_match {
 	TAILQ_ENTRY(conf_match)	 entry;
 	TAILQ_HEAD(, conf_sender) senders;
+	enum conf_mismatch	 mismatch;	/* from-mismatch */
+	bool			 local;		/* from local, else from auth */
+	char			*user;		/* local socket; or NULL */
 	char			*relay;
 	int			 line;
 };
@@ -111,10 +130,18 @@ struct conf {
 	char			*spool;		/* queue { path P } */
 	char			*socket;	/* control socket PATH */
 	char			*socket_group;	/* or NULL */
+	char			*local;		/* listen on socket; or NULL */
 	unsigned int		 frontend_workers;	/* 0: one per core */
 	unsigned int		 relay_workers;		/* 0: one per core */
 	int			 log_level;	/* LOG_*; default LOG_INFO */
-	uint64_t		 message_size;	/* default 52428800 */
+	uint64_t		 message_size;	/* limits.size */
+	struct conf_limits	 limits;	/* limit session */
+	bool			 early_reject;	/* early-talker reject */
+	struct conf_networks	 proxies;	/* proxy from */
+	struct conf_networks	 barred;	/* bar from */
+	enum conf_mismatch	 mismatch;	/* of rules without one */
+	struct conf_appends	 appends;	/* append-domain */
+	bool			 convert_off;	/* convert off, else 7bit */
 	TAILQ_HEAD(, conf_pki)	 pkis;
 	TAILQ_HEAD(, conf_auth)	 auths;
 	TAILQ_HEAD(, conf_table) tables;

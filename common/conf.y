@@ -29,11 +29,14 @@ static struct conf_build	*b;
 }
 
 %token	<text> WORD STRING MACRO
+%token	APPENDDOMAIN CONVERT FROMMISMATCH
+%token	BAR EARLYTALKER LIMIT PROXY PROXYV1 PROXYV2 SESSION
 %token	ANY AUTH CA CERT CONCURRENCY CONTROL EXPIRE FILECOLON FROM FRONTEND
-%token	GROUP HELO HOST HOSTNAME INCLUDE KEY LEVEL LISTEN LOG MAILDIR MATCH
+%token	GROUP HELO HOST HOSTNAME INCLUDE KEY LEVEL LISTEN LOCAL LOG MAILDIR
+%token	MATCH
 %token	MECH ON OWN PAM PATH PKI PORT QUEUE REALM RELAY RETRY SENDER SERVICE
-%token	SOCKET STARTTLS TABLE TLS VERIFY WORKERS
-%type	<text> text
+%token	SOCKET STARTTLS TABLE TLS USER VERIFY WARN WORKERS
+%type	<text> text match_user
 %type	<list> words list senders sender sender_list
 
 %%
@@ -61,7 +64,20 @@ statement: MACRO text			{ conf_lex_define(b->lex, $1, $2); }
 	| CONTROL SOCKET text control_group {
 		conf_build_path(b, &b->conf->socket, $3, "control socket");
 	}
+	| CONVERT text			{ conf_build_convert(b, $2); }
+	| FROMMISMATCH text		{ conf_build_mismatch(b, $2); }
+	| APPENDDOMAIN text		{ conf_build_append(b, NULL, $2); }
+	| APPENDDOMAIN list text	{ conf_build_append(b, $2, $3); }
 	| QUEUE '{' queue_options '}'
+	| LIMIT SESSION		{ conf_build_limits(b); }
+	    '{' session_limits comma '}'
+	| EARLYTALKER text		{ conf_build_early(b, $2); }
+	| PROXY FROM list		{
+		conf_build_networks(b, &b->conf->proxies, $3, "proxy from");
+	}
+	| BAR FROM list			{
+		conf_build_networks(b, &b->conf->barred, $3, "bar from");
+	}
 	| pki
 	| auth
 	| table
@@ -90,6 +106,13 @@ control_group:
 	| GROUP text			{
 		conf_build_set(b, &b->conf->socket_group, $2, "group");
 	}
+	;
+
+session_limits: session_limit
+	| session_limits comma session_limit
+	;
+
+session_limit: text text		{ conf_build_limit(b, $1, $2); }
 	;
 
 queue_options:
@@ -195,6 +218,10 @@ relay_option: HOST text			{
 		conf_build_once(b, OPT_EXPIRE, "expire");
 		conf_build_expire(b, $2);
 	}
+	| WARN text			{
+		conf_build_once(b, OPT_WARN, "warn");
+		conf_build_warn(b, $2);
+	}
 	| MAILDIR text			{
 		conf_build_path(b, &b->relay->maildir, $2, "maildir");
 	}
@@ -206,6 +233,7 @@ relay_verify:
 
 listen:	LISTEN ON list			{ conf_build_listen_begin(b, $3); }
 	    listen_options		{ conf_build_listen_end(b); }
+	| LISTEN ON SOCKET text		{ conf_build_local(b, $4); }
 	;
 
 listen_options:
@@ -225,6 +253,12 @@ listen_option: PORT text		{
 		conf_build_once(b, OPT_TLS, "starttls or tls");
 		b->listen.tls = CONF_LISTEN_TLS;
 	}
+	| PROXYV1			{
+		conf_build_proxy(b, CONF_PROXY_V1, "proxy-v1");
+	}
+	| PROXYV2			{
+		conf_build_proxy(b, CONF_PROXY_V2, "proxy-v2");
+	}
 	| PKI text			{
 		conf_build_set(b, &b->listen.pki, $2, "pki");
 	}
@@ -233,9 +267,20 @@ listen_option: PORT text		{
 	}
 	;
 
-match:	MATCH FROM AUTH SENDER sender_list RELAY text {
-		conf_build_match(b, $5, $7);
+match:	MATCH FROM AUTH SENDER sender_list mismatch RELAY text {
+		conf_build_match(b, $5, $8);
 	}
+	| MATCH FROM LOCAL match_user SENDER sender_list mismatch RELAY text {
+		conf_build_match_local(b, $4, $6, $9);
+	}
+	;
+
+match_user:				{ $$ = NULL; }
+	| USER text			{ $$ = $2; }
+	;
+
+mismatch:
+	| FROMMISMATCH text	{ b->mismatch = $2; }
 	;
 
 sender_list: sender
@@ -257,19 +302,28 @@ static const struct word {
 	const char	*text;
 	int		 token;
 } words[] = {
-	{ "any", ANY }, { "auth", AUTH }, { "ca", CA }, { "cert", CERT },
+	{ "any", ANY }, { "append-domain", APPENDDOMAIN },
+	{ "auth", AUTH }, { "bar", BAR }, { "ca", CA }, { "cert", CERT },
 	{ "concurrency", CONCURRENCY }, { "control", CONTROL },
-	{ "expire", EXPIRE }, { "from", FROM }, { "frontend", FRONTEND },
+	{ "convert", CONVERT },
+	{ "early-talker", EARLYTALKER },
+	{ "expire", EXPIRE }, { "from", FROM },
+	{ "from-mismatch", FROMMISMATCH }, { "frontend", FRONTEND },
 	{ "group", GROUP }, { "helo", HELO }, { "host", HOST },
 	{ "hostname", HOSTNAME }, { "include", INCLUDE }, { "key", KEY },
-	{ "level", LEVEL }, { "listen", LISTEN }, { "log", LOG },
+	{ "level", LEVEL }, { "limit", LIMIT },
+	{ "listen", LISTEN }, { "local", LOCAL },
+	{ "log", LOG },
 	{ "maildir", MAILDIR }, { "match", MATCH }, { "mech", MECH },
 	{ "on", ON }, { "own", OWN }, { "pam", PAM }, { "path", PATH },
-	{ "pki", PKI }, { "port", PORT }, { "queue", QUEUE },
+	{ "pki", PKI }, { "port", PORT }, { "proxy", PROXY },
+	{ "proxy-v1", PROXYV1 }, { "proxy-v2", PROXYV2 }, { "queue", QUEUE },
 	{ "realm", REALM }, { "relay", RELAY }, { "retry", RETRY },
-	{ "sender", SENDER }, { "service", SERVICE }, { "socket", SOCKET },
+	{ "sender", SENDER }, { "service", SERVICE },
+	{ "session", SESSION }, { "socket", SOCKET },
 	{ "starttls", STARTTLS }, { "table", TABLE }, { "tls", TLS },
-	{ "verify", VERIFY }, { "workers", WORKERS }
+	{ "user", USER },
+	{ "verify", VERIFY }, { "warn", WARN }, { "workers", WORKERS }
 };
 
 static int
@@ -284,6 +338,7 @@ yylex(void)
 	case CONF_ITEM_EOF:
 		return 0;
 	case CONF_ITEM_NEWLINE:
+		b->words_only = false;
 		return '\n';
 	case CONF_ITEM_STRING:
 		return STRING;
@@ -292,8 +347,12 @@ yylex(void)
 	case CONF_ITEM_FILE:
 		return FILECOLON;
 	case CONF_ITEM_PUNCT:
+		if (*text == '}')
+			b->words_only = false;
 		return *text;
 	}
+	if (b->words_only)
+		return WORD;
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (strcmp(text, words[i].text) == 0)
 			return words[i].token;

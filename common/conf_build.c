@@ -10,6 +10,7 @@
  */
 #include <sys/types.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <netinet/in.h>
 #include <arpa/inet.h>
 
@@ -28,7 +29,7 @@
 #define NAMES_MAX	5000
 #define MATCHES_MAX	10000
 #define EXPIRE_MAX	(366U * 86400)
-#define MESSAGE_SIZE	52428800
+#define NETWORKS_MAX	10000
 
 enum ref_kind { REF_PKI, REF_AUTH, REF_SENDERS, REF_SECRETS, REF_RELAY };
 
@@ -161,6 +162,88 @@ conf_build_workers(struct conf_build *b, bool *seen, unsigned int *slot,
 		conf_lex_error(b->lex, "workers is given twice");
 	*seen = true;
 	*slot = conf_build_number(b, word, 1, 256, "workers");
+}
+
+void
+conf_build_limits(struct conf_build *b)
+{
+	if (b->limits_done)
+		conf_lex_error(b->lex, "limit session is given twice");
+	b->limits_done = true;
+	b->words_only = true;
+}
+
+void
+conf_build_early(struct conf_build *b, const char *word)
+{
+	if (b->early_seen)
+		conf_lex_error(b->lex, "early-talker is given twice");
+	b->early_seen = true;
+	if (strcmp(word, "reject") == 0)
+		b->conf->early_reject = true;
+	else if (strcmp(word, "accept") != 0)
+		conf_lex_error(b->lex, "unknown word %s: early-talker is "
+		    "accept or reject", log_q(word));
+}
+
+void
+conf_build_convert(struct conf_build *b, const char *word)
+{
+	if (b->convert_seen)
+		conf_lex_error(b->lex, "convert is given twice");
+	b->convert_seen = true;
+	if (strcmp(word, "off") == 0)
+		b->conf->convert_off = true;
+	else if (strcmp(word, "7bit") != 0)
+		conf_lex_error(b->lex, "unknown word %s: convert is 7bit or "
+		    "off", log_q(word));
+}
+
+void
+conf_build_networks(struct conf_build *b, struct conf_networks *networks,
+    const struct conf_list *list, const char *what)
+{
+	struct conf_network	*n;
+
+	for (; list != NULL; list = list->next) {
+		n = xcalloc(sizeof(*n));
+		if (!network_parse(list->text, &n->net)) {
+			conf_lex_error(b->lex, "%s: %s is no network such as "
+			    "192.0.2.0/24 or 2001:db8::/32", what,
+			    log_q(list->text));
+			free(n);
+		} else if (b->nnetworks++ >= NETWORKS_MAX) {
+			conf_lex_error(b->lex, "more than %d networks",
+			    NETWORKS_MAX);
+			free(n);
+			return;
+		} else
+			TAILQ_INSERT_TAIL(networks, n, entry);
+	}
+}
+
+void
+conf_build_proxy(struct conf_build *b, unsigned int version, const char *word)
+{
+	if (b->listen.proxy & version)
+		conf_lex_error(b->lex, "%s is given twice", word);
+	b->listen.proxy |= version;
+}
+
+/* A listener that waits for PROXY from nobody would serve nobody. */
+static void
+proxy_check(struct conf_build *b)
+{
+	struct conf_listener	*l;
+
+	if (!TAILQ_EMPTY(&b->conf->proxies))
+		return;
+	TAILQ_FOREACH(l, &b->conf->listeners, entry)
+		if (l->proxy != 0) {
+			conf_lex_error(b->lex, "proxy-v1 and proxy-v2 need "
+			    "proxy from { ... }");
+			return;
+		}
 }
 
 void
@@ -344,6 +427,12 @@ conf_build_expire(struct conf_build *b, const char *word)
 }
 
 void
+conf_build_warn(struct conf_build *b, const char *word)
+{
+	b->relay->warn = duration(b, word, "warn");
+}
+
+void
 conf_build_relay_auth(struct conf_build *b, const char *table,
     const char *label)
 {
@@ -385,8 +474,8 @@ conf_build_relay_end(struct conf_build *b)
 	r->kind = CONF_RELAY_MAILDIR;
 	if (b->seen & (OPT_PORT | OPT_TLS | OPT_CONCURRENCY) ||
 	    r->ca != NULL || r->helo != NULL || r->auth_table != NULL)
-		conf_lex_error(b->lex, "relay %s: only retry and expire go with"
-		    " maildir", log_q(r->name));
+		conf_lex_error(b->lex, "relay %s: only retry, expire and warn "
+		    "go with maildir", log_q(r->name));
 }
 
 static void
@@ -442,6 +531,7 @@ listener_add(struct conf_build *b, const char *address)
 	l = xcalloc(sizeof(*l));
 	l->port = b->listen.port;
 	l->tls = b->listen.tls;
+	l->proxy = b->listen.proxy;
 	if (!address_parse(l, address)) {
 		conf_lex_error(b->lex, "%s is not a numeric address",
 		    log_q(address));
@@ -480,7 +570,17 @@ conf_build_listen_end(struct conf_build *b)
 }
 
 void
-conf_build_match(struct conf_build *b, const struct conf_list *senders,
+conf_build_local(struct conf_build *b, const char *path)
+{
+	conf_build_path(b, &b->conf->local, path, "listen on socket");
+	if (b->conf->local != NULL && strlen(b->conf->local) >=
+	    sizeof(((struct sockaddr_un *)0)->sun_path))
+		conf_lex_error(b->lex, "listen on socket: the path is too long"
+		    " for a socket");
+}
+
+static struct conf_match *
+match_new(struct conf_build *b, const struct conf_list *senders,
     const char *relay)
 {
 	struct conf_match	*m;
@@ -488,12 +588,13 @@ conf_build_match(struct conf_build *b, const struct conf_list *senders,
 
 	if (++b->nmatches > MATCHES_MAX) {
 		conf_lex_error(b->lex, "more than %d matches", MATCHES_MAX);
-		return;
+		return NULL;
 	}
 	m = xcalloc(sizeof(*m));
 	TAILQ_INIT(&m->senders);
 	m->relay = xstrdup(relay);
 	m->line = conf_lex_line(b->lex);
+	conf_build_match_mismatch(b, m);
 	TAILQ_INSERT_TAIL(&b->conf->matches, m, entry);
 	ref_add(b, REF_RELAY, relay);
 	for (; senders != NULL; senders = senders->next) {
@@ -505,6 +606,27 @@ conf_build_match(struct conf_build *b, const struct conf_list *senders,
 		}
 		TAILQ_INSERT_TAIL(&m->senders, s, entry);
 	}
+	return m;
+}
+
+void
+conf_build_match(struct conf_build *b, const struct conf_list *senders,
+    const char *relay)
+{
+	(void)match_new(b, senders, relay);
+}
+
+void
+conf_build_match_local(struct conf_build *b, const char *user,
+    const struct conf_list *senders, const char *relay)
+{
+	struct conf_match	*m;
+
+	if ((m = match_new(b, senders, relay)) == NULL)
+		return;
+	m->local = true;
+	if (user != NULL)
+		conf_build_set(b, &m->user, user, "user");
 }
 
 /* Mark the tables that hold secrets; senders must not come from those. */
@@ -590,11 +712,13 @@ conf_build_finish(struct conf_build *b)
 		conf->spool = xstrdup(MSAD_SPOOL);
 	if (conf->socket == NULL)
 		conf->socket = xstrdup(MSAD_SOCKET);
-	conf->message_size = MESSAGE_SIZE;
+	conf->message_size = conf->limits.size;
+	proxy_check(b);
 	TAILQ_FOREACH(auth, &conf->auths, entry) {
 		if (auth->realm == NULL && conf->hostname != NULL)
 			auth->realm = xstrdup(conf->hostname);
 	}
+	conf_header_finish(b);
 	refs_order(b);
 	secrets_mark(b);
 	for (ref = b->refs; ref != NULL; ref = ref->next)

@@ -27,10 +27,18 @@ struct conf_build {
 	bool			 frontend_seen;	/* statements that stand once */
 	bool			 relay_seen;
 	bool			 level_seen;
+	bool			 limits_done;	/* limit session */
+	bool			 early_seen;
+	bool			 convert_seen;
+	unsigned int		 limits_seen;	/* words of it */
+	const char		*mismatch;	/* of the rule under way */
+	unsigned int		 nappends;
+	bool			 words_only;	/* no keywords in this block */
 	unsigned int		 nnames;	/* of pkis, auths, tables ... */
 	unsigned int		 nrelays;
 	unsigned int		 nlisteners;
 	unsigned int		 nmatches;
+	unsigned int		 nnetworks;
 	/* Under way. */
 	struct conf_pki		*pki;
 	struct conf_auth	*auth;
@@ -43,7 +51,8 @@ struct conf_build {
 /* Options that may stand once in their statement and are no strings. */
 enum conf_option {
 	OPT_MECH = 1 << 0, OPT_PORT = 1 << 1, OPT_TLS = 1 << 2,
-	OPT_CONCURRENCY = 1 << 3, OPT_RETRY = 1 << 4, OPT_EXPIRE = 1 << 5
+	OPT_CONCURRENCY = 1 << 3, OPT_RETRY = 1 << 4, OPT_EXPIRE = 1 << 5,
+	OPT_WARN = 1 << 12
 };
 
 /* Report an option that stands twice. word is its word in the grammar. */
@@ -66,6 +75,15 @@ unsigned int conf_build_number(struct conf_build *, const char *word,
 	    unsigned int min, unsigned int max, const char *what);
 void	 conf_build_workers(struct conf_build *, bool *seen,
 	    unsigned int *slot, const char *word);
+/* "limit session" begins; it may stand once. */
+void	 conf_build_limits(struct conf_build *);
+void	 conf_build_convert(struct conf_build *, const char *word);
+void	 conf_build_early(struct conf_build *, const char *word);
+/* Add networks to those of "proxy from" or "bar from". */
+void	 conf_build_networks(struct conf_build *, struct conf_networks *,
+	    const struct conf_list *, const char *what);
+void	 conf_build_proxy(struct conf_build *, unsigned int version,
+	    const char *word);
 void	 conf_build_level(struct conf_build *, const char *word);
 
 void	 conf_build_pki_begin(struct conf_build *, const char *name);
@@ -79,13 +97,19 @@ void	 conf_build_row(struct conf_build *, const char *key,
 void	 conf_build_relay_begin(struct conf_build *, const char *name);
 void	 conf_build_retry(struct conf_build *, const struct conf_list *);
 void	 conf_build_expire(struct conf_build *, const char *word);
+void	 conf_build_warn(struct conf_build *, const char *word);
 void	 conf_build_relay_auth(struct conf_build *, const char *table,
 	    const char *label);
 void	 conf_build_relay_end(struct conf_build *);
 void	 conf_build_listen_begin(struct conf_build *, struct conf_list *);
 void	 conf_build_listen_end(struct conf_build *);
+/* The socket of local programs; stands once. */
+void	 conf_build_local(struct conf_build *, const char *path);
 void	 conf_build_match(struct conf_build *, const struct conf_list *,
 	    const char *relay);
+/* A rule for the local socket; user NULL: every user. */
+void	 conf_build_match_local(struct conf_build *, const char *user,
+	    const struct conf_list *, const char *relay);
 
 /* After the last statement: defaults, and names that refer to nothing. */
 void	 conf_build_finish(struct conf_build *);

@@ -31,7 +31,7 @@ enum ipc_role {
 
 #define IPC_PAYLOAD_MAX	16384
 /* Octets of body that a session may have under way to the queue. */
-#define IPC_BODY_CREDIT	65536
+#define IPC_BODY_CREDIT	32768
 /* Largest piece of header or body in one message (room for its length). */
 #define IPC_PIECE_MAX	(IPC_PAYLOAD_MAX - 64)
 
@@ -42,13 +42,27 @@ enum ipc_file {
 	FILE_TABLE,		/* name: table; queue */
 	FILE_RELAY_CA,		/* name: relay; PEM bundle; relay */
 	FILE_HOSTS,		/* name ""; /etc/hosts; resolver; or absent */
-	FILE_RESOLV		/* name ""; /etc/resolv.conf; likewise */
+	FILE_RESOLV,		/* name ""; /etc/resolv.conf; likewise */
+	FILE_COUNTS		/* name ""; common/counts.h; frontend */
 };
+
+/* Flags of RELAY_RESULT. */
+#define RESULT_DSN	0x01	/* the next hop lists DSN: reports are its */
 
 /* Flags of PROC_INIT. */
 #define INIT_MAILDIR	0x01	/* a relay rooted in a Maildir, no network */
 /* Indices of Maildir relay processes begin here; network workers at 0. */
 #define RELAY_MAILDIR_INDEX	0x10000
+
+/*
+ * Session ids of local sessions, which msad-auth chooses, have the top bit;
+ * those of a front-end's own sessions never do.
+ */
+#define IPC_SID_LOCAL	(UINT64_C(1) << 63)
+/* Listener index of the local socket, in PROC_LISTENER (auth) and GRANT. */
+#define IPC_LISTENER_LOCAL	0xffff
+/* Octets of a user's name, as auth takes it. */
+#define IPC_USER_MAX	255
 
 #define IPC_TABLE(X) \
 	/* --- life cycle: msad and each of its children --- */ \
@@ -75,7 +89,8 @@ enum ipc_file {
 	 * relay that a Maildir process serves, else ""); fd: a channel */ \
 	X(PROC_CHANNEL, PARENT, ANY, 15, 300, F) \
 	/* u32 generation, u16 listener index; fd: a listening socket \
-	 * (frontend: by configuration order; control: index 0) */ \
+	 * (frontend: by configuration order; control: index 0; auth: the \
+	 * local socket, IPC_LISTENER_LOCAL) */ \
 	X(PROC_LISTENER, PARENT, ANY, 6, 6, F) \
 	/* fd: connected syslog socket */ \
 	X(PROC_SYSLOG, PARENT, ANY, 0, 0, F) \
@@ -94,6 +109,12 @@ enum ipc_file {
 	X(PAM_POOL_WANT, AUTH, PARENT, 2, 2, N) \
 	/* u32 index: this worker hangs, end it */ \
 	X(PAM_POOL_KILL, AUTH, PARENT, 4, 4, N) \
+	/* --- auth and msad: names of local users; sid: request --- */ \
+	/* u32 uid */ \
+	X(USER_ASK, AUTH, PARENT, 4, 4, N) \
+	/* u32 uid, u8 status (0 found, 1 no such user, 2 cannot be told \
+	 * now), str name ("" unless found) */ \
+	X(USER_NAME, PARENT, AUTH, 7, 300, N) \
 	/* --- frontend and auth --- */ \
 	/* sid strictly increasing on the channel: u16 listener index, addr \
 	 * client, addr local */ \
@@ -110,6 +131,10 @@ enum ipc_file {
 	/* u8 enum verdict, str user (when ok: for the log), u32 delay in ms \
 	 * before the reply is sent */ \
 	X(AUTH_RESULT, AUTH, FRONTEND, 7, 600, N) \
+	/* A local session, logged in from the start: the queue has taken its \
+	 * grant. sid with IPC_SID_LOCAL; str user, u32 uid, u32 pid (for the \
+	 * log); fd: the connection. Front-ends never open one themselves. */ \
+	X(SESSION_LOCAL, AUTH, FRONTEND, 10, 600, F) \
 	/* --- auth and pam; sid: request --- */ \
 	/* str service, str user, bytes password, str remote host, str tty */ \
 	X(PAM_REQUEST, AUTH, PAM, 12, 8192, N) \
@@ -135,11 +160,11 @@ enum ipc_file {
 	/* u8 ok, bytes signature */ \
 	X(KEY_SIGNED, KEYS, FRONTEND, 5, 1200, N) \
 	/* --- frontend and queue; sid: session --- */ \
-	/* str reverse-path (without brackets), u64 SIZE or 0, u8 BODY (0 7BIT \
-	 * or absent, 1 8BITMIME). Answered by SMTP_VERDICT. */ \
-	X(SMTP_MAIL, FRONTEND, QUEUE, 11, 1100, N) \
-	/* str forward-path. Answered by SMTP_VERDICT. */ \
-	X(SMTP_RCPT, FRONTEND, QUEUE, 2, 1100, N) \
+	/* str reverse-path (without brackets), u64 SIZE or 0, str parameters \
+	 * (canonical, see params.h). Answered by SMTP_VERDICT. */ \
+	X(SMTP_MAIL, FRONTEND, QUEUE, 12, 2200, N) \
+	/* str forward-path, str parameters. Answered by SMTP_VERDICT. */ \
+	X(SMTP_RCPT, FRONTEND, QUEUE, 4, 2200, N) \
 	/* str EHLO name, u8 with flags (1 ESMTP, 2 TLS), str TLS version, str \
 	 * TLS cipher, u8 missing fields added (log only). No answer. */ \
 	X(SMTP_DATA, FRONTEND, QUEUE, 8, 1024, N) \
@@ -161,21 +186,23 @@ enum ipc_file {
 	X(SMTP_CREDIT, QUEUE, FRONTEND, 4, 4, N) \
 	/* --- queue and relay; sid: job --- */ \
 	/* str queue id, str relay name, str reverse-path, u64 octets, u8 \
-	 * flags (1 8BITMIME), str user, bytes password (both empty: \
-	 * none); fd: the message octets. A second descriptor, where the \
-	 * header is apart, follows in RELAY_BODY. */ \
-	X(RELAY_JOB, QUEUE, RELAY, 19, 4096, F) \
+	 * flags (1 8BITMIME), str parameters of MAIL, str user, bytes \
+	 * password (both empty: none); fd: the message octets. A second \
+	 * descriptor, where the header is apart, follows in RELAY_BODY. */ \
+	X(RELAY_JOB, QUEUE, RELAY, 21, 6144, F) \
 	/* fd: octets that follow those of RELAY_JOB's descriptor */ \
 	X(RELAY_BODY, QUEUE, RELAY, 0, 0, F) \
-	/* u16 n, n times: u32 recipient index, str forward-path */ \
+	/* u16 n, n times: u32 recipient index, str forward-path, str \
+	 * parameters of RCPT */ \
 	X(RELAY_RCPTS, QUEUE, RELAY, 2, IPC_PAYLOAD_MAX, N) \
 	X(RELAY_GO, QUEUE, RELAY, 0, 0, N) \
 	/* the job is no longer wanted if not begun */ \
 	X(RELAY_CANCEL, QUEUE, RELAY, 0, 0, N) \
 	/* u32 recipient index, u8 outcome (0 delivered, 1 transient, 2 \
 	 * permanent), u16 reply code (0: none), str enhanced status, str \
-	 * remote host, str reply text or reason, str TLS ("" none) */ \
-	X(RELAY_RESULT, RELAY, QUEUE, 15, 6000, N) \
+	 * remote host, str reply text or reason, str TLS ("" none), u8 flags \
+	 * (RESULT_*) */ \
+	X(RELAY_RESULT, RELAY, QUEUE, 16, 6000, N) \
 	/* u8 destination state (0 fine, 1 could not connect): all results of \
 	 * this job are sent */ \
 	X(RELAY_DONE, RELAY, QUEUE, 1, 1, N) \

@@ -199,7 +199,8 @@ struct profile {
 static const struct profile profiles[] = {
 	{ ROLE_FRONTEND, SANDBOX_PLAIN, { base, sockets, acceptor },
 	    false, false, false },
-	{ ROLE_AUTH, SANDBOX_PLAIN, { base }, false, false, false },
+	{ ROLE_AUTH, SANDBOX_PLAIN, { base, sockets, acceptor },
+	    false, false, false },
 	{ ROLE_KEYS, SANDBOX_PLAIN, { base }, false, false, false },
 	{ ROLE_QUEUE, SANDBOX_PLAIN, { base, files, spool },
 	    false, false, true },

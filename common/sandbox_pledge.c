@@ -19,6 +19,7 @@ promises(enum ipc_role role, enum sandbox_extra extra)
 	case ROLE_CONTROL:
 		return "stdio recvfd sendfd inet unix";
 	case ROLE_AUTH:
+		return "stdio recvfd sendfd unix";
 	case ROLE_KEYS:
 		return "stdio recvfd sendfd";
 	case ROLE_QUEUE:

@@ -22,6 +22,8 @@ enum verdict {
 	VERDICT_LOOP,			/* 554 5.4.6 */
 	VERDICT_SEQUENCE,		/* 503 5.5.1 */
 
+	VERDICT_FROM_DENIED,		/* 550 5.7.1: From; detail says why */
+
 	VERDICT_AUTH_FAILED,		/* 535 5.7.8 */
 	VERDICT_AUTH_BUSY,		/* 454 4.7.0 */
 	VERDICT_AUTH_DISABLED,		/* 525 5.7.13: account checks said no */

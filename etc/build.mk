@@ -75,10 +75,14 @@ install: all
 	sed 's@/usr/local/sbin@$(PREFIX)/sbin@' etc/systemd/msad.service >$(UNIT_DIR)/msad.service
 	test -e $(DESTDIR)$(SYSCONFDIR)/msad/msad.conf || install -m 644 etc/msad.conf $(DESTDIR)$(SYSCONFDIR)/msad/
 
+# Only when asked: the host may have a sendmail of another make.
+install-sendmail: install
+	for n in sendmail mailq newaliases; do ln -sf msactl $(SBIN)/$$n || exit 1; done
+
 install-users:
 	sh etc/users
 
 lint:
 	sh etc/lint
 
-.PHONY: all unit-build fuzz-build bench-build helpers-build unit install install-users lint
+.PHONY: all unit-build fuzz-build bench-build helpers-build unit install install-sendmail install-users lint

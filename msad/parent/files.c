@@ -56,7 +56,7 @@ file_free(struct file *f)
 }
 
 void
-generation_free(struct generation *gen)
+generation_free(struct generation *gen, const struct generation *keep)
 {
 	struct file	*f;
 
@@ -66,7 +66,7 @@ generation_free(struct generation *gen)
 		TAILQ_REMOVE(&gen->files, f, entry);
 		file_free(f);
 	}
-	listeners_close(gen);
+	listeners_close(gen, keep);
 	conf_free(gen->conf);
 	free(gen->text);
 	free(gen);

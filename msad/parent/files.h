@@ -28,6 +28,7 @@ struct listener {
 	uint16_t		 index;
 	struct sockaddr_storage	 addr;
 	socklen_t		 addrlen;
+	char			*path;	/* of the local socket, else NULL */
 	int			 fd;
 };
 
@@ -45,7 +46,8 @@ struct generation {
  * when memory is out.
  */
 struct generation *generation_new(uint32_t number, struct conf *);
-void	 generation_free(struct generation *);
+/* keep: the generation that holds, or NULL; see listeners_close(). */
+void	 generation_free(struct generation *, const struct generation *keep);
 
 /*
  * Open every file that the configuration names, with its mode checked. Each
@@ -71,11 +73,15 @@ int	 files_roots(const struct generation *, FILE *errors);
 
 /*
  * Bind what the generation listens on; sockets that old has for the same
- * address are taken along. 0, or -1 with lines in errors.
+ * address or path are taken along. 0, or -1 with lines in errors.
  */
 int	 listeners_open(struct generation *, const struct generation *old,
     FILE *errors);
-void	 listeners_close(struct generation *);
+/*
+ * Close them. The file of the local socket is removed, unless keep (which may
+ * be NULL) listens there as well.
+ */
+void	 listeners_close(struct generation *, const struct generation *keep);
 /*
  * Bind the control socket, mode 0660 for gid. -1 with a line in errors when
  * it cannot be, or when somebody listens there.

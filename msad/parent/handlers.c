@@ -112,6 +112,33 @@ on_kill(struct ipc *ch, struct ipc_msg *msg, void *arg)
 }
 
 /*
+ * Who is this local user? auth has no name service in its empty root. It asks
+ * one question at a time and remembers the answer.
+ */
+static int
+on_user_ask(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+	const char		*name = "";
+	uint32_t		 uid;
+	uint8_t			 status;
+
+	ipc_reader(&r, msg);
+	uid = ipc_get_u32(&r);
+	if (!ipc_done(&r))
+		return -1;
+	if (!proc_writable(arg))
+		return 0;
+	status = users_name((uid_t)uid, &name);
+	ipc_start(ch, IPC_USER_NAME, msg->sid);
+	ipc_put_u32(ch, uid);
+	ipc_put_u8(ch, status);
+	ipc_put_str(ch, name);
+	ipc_send(ch);
+	return 0;
+}
+
+/*
  * A worker to be killed, by those who keep what it may not touch. No worker
  * can ask for it, and nothing but a worker can be named.
  */
@@ -243,6 +270,7 @@ static const struct ipc_handler of_auth[] = {
 	{ IPC_PROC_CONDEMN, on_condemn },
 	{ IPC_PAM_POOL_WANT, on_want },
 	{ IPC_PAM_POOL_KILL, on_kill },
+	{ IPC_USER_ASK, on_user_ask },
 	{ 0, NULL }
 };
 

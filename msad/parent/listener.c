@@ -56,10 +56,13 @@ open_one(const struct conf_listener *c, const struct generation *old)
 
 	if (old != NULL)
 		TAILQ_FOREACH(l, &old->listeners, entry)
-			if (same_address(l, c))
+			if (l->path == NULL && same_address(l, c))
 				return fcntl(l->fd, F_DUPFD_CLOEXEC, 4);
 	return bind_one(c);
 }
+
+static int	 local_open(struct generation *, const struct generation *,
+		    FILE *);
 
 int
 listeners_open(struct generation *gen, const struct generation *old,
@@ -86,17 +89,35 @@ listeners_open(struct generation *gen, const struct generation *old,
 		}
 		TAILQ_INSERT_TAIL(&gen->listeners, l, entry);
 	}
+	if (gen->conf->local != NULL && local_open(gen, old, errors) == -1)
+		ret = -1;
 	return ret;
 }
 
+/* The generation's listener on the socket of that path, or NULL. */
+static const struct listener *
+local_find(const struct generation *gen, const char *path)
+{
+	const struct listener	*l;
+
+	if (gen != NULL)
+		TAILQ_FOREACH(l, &gen->listeners, entry)
+			if (l->path != NULL && strcmp(l->path, path) == 0)
+				return l;
+	return NULL;
+}
+
 void
-listeners_close(struct generation *gen)
+listeners_close(struct generation *gen, const struct generation *keep)
 {
 	struct listener	*l;
 
 	while ((l = TAILQ_FIRST(&gen->listeners)) != NULL) {
 		TAILQ_REMOVE(&gen->listeners, l, entry);
 		close(l->fd);
+		if (l->path != NULL && local_find(keep, l->path) == NULL)
+			unlink(l->path);
+		free(l->path);
 		free(l);
 	}
 }
@@ -132,8 +153,12 @@ remove_stale(const struct sockaddr_un *sun, FILE *errors)
 	return unlink(sun->sun_path);
 }
 
-int
-listener_control(const char *path, gid_t gid, FILE *errors)
+/*
+ * Bind and listen at path with that mode and group, in place of what nobody
+ * listens on any more. The socket, or -1 with a line in errors.
+ */
+static int
+unix_open(const char *path, gid_t gid, mode_t mode, FILE *errors)
 {
 	struct sockaddr_un	 sun = { .sun_family = AF_UNIX };
 	mode_t			 mask;
@@ -155,10 +180,44 @@ listener_control(const char *path, gid_t gid, FILE *errors)
 	bound = bind(fd, (struct sockaddr *)&sun, sizeof(sun));
 	umask(mask);
 	if (bound == -1 || chown(path, 0, gid) == -1 ||
-	    chmod(path, 0660) == -1 || listen(fd, SOMAXCONN) == -1) {
+	    chmod(path, mode) == -1 || listen(fd, SOMAXCONN) == -1) {
 		fprintf(errors, "%s: %s\n", path, strerror(errno));
 		close(fd);
 		return -1;
 	}
 	return fd;
+}
+
+int
+listener_control(const char *path, gid_t gid, FILE *errors)
+{
+	return unix_open(path, gid, 0660, errors);
+}
+
+/* The socket that local programs submit by: everybody may connect. */
+static int
+local_open(struct generation *gen, const struct generation *old, FILE *errors)
+{
+	const char		*path = gen->conf->local;
+	const struct listener	*kept = local_find(old, path);
+	struct listener		*l;
+
+	if ((l = calloc(1, sizeof(*l))) == NULL ||
+	    (l->path = strdup(path)) == NULL) {
+		free(l);
+		fprintf(errors, "out of memory\n");
+		return -1;
+	}
+	l->index = IPC_LISTENER_LOCAL;
+	if (kept != NULL)
+		l->fd = fcntl(kept->fd, F_DUPFD_CLOEXEC, 4);
+	else
+		l->fd = unix_open(path, 0, 0666, errors);
+	if (l->fd == -1) {
+		free(l->path);
+		free(l);
+		return -1;
+	}
+	TAILQ_INSERT_TAIL(&gen->listeners, l, entry);
+	return 0;
 }

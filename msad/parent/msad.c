@@ -287,6 +287,7 @@ open_all(void)
 		return;
 	if (control_fd != -1)
 		unlink(conf->socket);
+	listeners_close(generation, NULL);
 	exit(1);
 }
 
@@ -429,7 +430,7 @@ release(void)
 		proc_free(p);
 	unlink(generation->conf->socket);
 	unlink(pid_path);
-	generation_free(generation);
+	generation_free(generation, NULL);
 	event_base_free(base);
 }
 

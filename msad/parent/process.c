@@ -25,6 +25,7 @@
 
 #include "config.h"
 #include "common/conf.h"
+#include "common/counts.h"
 #include "common/log.h"
 #include "common/stats.h"
 #include "msad/parent/files.h"
@@ -43,6 +44,7 @@ static uint64_t		 last_epoch;
 static uint32_t		 last_pam;
 static int		 control_fd = -1;
 static int		 own_page = -1;
+static int		 counts = -1;	/* of the front-ends */
 
 int
 process_init(int control)
@@ -52,6 +54,8 @@ process_init(int control)
 	control_fd = control;
 	clock_gettime(CLOCK_REALTIME, &ts);
 	last_epoch = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+	if ((counts = counts_create()) == -1)
+		return -1;
 	if ((own_page = stats_create()) == -1)
 		return -1;
 	return stats_map(own_page);
@@ -298,6 +302,22 @@ send_file(struct proc *p, const struct generation *gen, const struct file *f)
 	return 0;
 }
 
+/* The counts of connections, the same file whatever the generation. */
+static int
+send_counts(struct proc *p, const struct generation *gen)
+{
+	int	 fd;
+
+	if ((fd = fcntl(counts, F_DUPFD_CLOEXEC, 4)) == -1)
+		return -1;
+	ipc_start(p->ch, IPC_PROC_FILE, 0);
+	ipc_put_u32(p->ch, gen->number);
+	ipc_put_u8(p->ch, FILE_COUNTS);
+	ipc_put_str(p->ch, "");
+	ipc_send_fd(p->ch, fd);
+	return 0;
+}
+
 int
 proc_send_prepare(struct proc *p, const struct generation *gen)
 {
@@ -309,6 +329,8 @@ proc_send_prepare(struct proc *p, const struct generation *gen)
 	ipc_start(p->ch, IPC_PROC_CONF_PREPARE, 0);
 	ipc_put_u32(p->ch, gen->number);
 	ipc_send_fd(p->ch, fd);
+	if (p->role == ROLE_FRONTEND && send_counts(p, gen) == -1)
+		return -1;
 	TAILQ_FOREACH(f, &gen->files, entry)
 		if (f->role == p->role && !PROC_MAILDIR(p) &&
 		    send_file(p, gen, f) == -1)
@@ -348,10 +370,12 @@ proc_send_listeners(struct proc *p, const struct generation *gen)
 
 	if (p->role == ROLE_CONTROL)
 		return send_listener(p, gen->number, 0, control_fd);
-	if (p->role != ROLE_FRONTEND)
+	if (p->role != ROLE_FRONTEND && p->role != ROLE_AUTH)
 		return 0;
+	/* the local socket is auth's alone */
 	TAILQ_FOREACH(l, &gen->listeners, entry)
-		if (send_listener(p, gen->number, l->index, l->fd) == -1)
+		if ((l->path != NULL) == (p->role == ROLE_AUTH) &&
+		    send_listener(p, gen->number, l->index, l->fd) == -1)
 			return -1;
 	return 0;
 }
@@ -488,6 +512,8 @@ proc_gone(struct proc *p)
 	p->asked = false;
 	event_del(&p->timer);
 	reset_gauges(p);
+	if (p->role == ROLE_FRONTEND)
+		counts_clear(counts, p->slot);
 }
 
 void

@@ -115,5 +115,10 @@ void	 channels_page(const struct proc *p, bool gone);
 int	 users_find(FILE *errors);
 uid_t	 users_uid(enum ipc_role);
 gid_t	 users_gid(enum ipc_role);
+/*
+ * The name of a user of this host, by the name service. 0 with *name (valid
+ * until the next call), 1: there is none, 2: cannot be told now.
+ */
+uint8_t	 users_name(uid_t, const char **name);
 
 #endif

@@ -96,7 +96,7 @@ reload_load(const struct generation *old, FILE *errors)
 	if (files_open(gen, errors) == -1 ||
 	    (old != NULL && files_roots(gen, errors) == -1) ||
 	    (old != NULL && listeners_open(gen, old, errors) == -1)) {
-		generation_free(gen);
+		generation_free(gen, old);
 		return NULL;
 	}
 	return gen;
@@ -131,7 +131,7 @@ abandon(const char *reason)
 		}
 		p->asked = false;
 	}
-	generation_free(next);
+	generation_free(next, parent_generation());
 	finish(false, reason);
 }
 
@@ -229,7 +229,7 @@ commit_role(enum ipc_role role, bool flush)
 		    p->generation != next->number || p->state != PROC_RUNNING)
 			continue;
 		proc_send_commit(p, next->number);
-		if (role == ROLE_FRONTEND &&
+		if ((role == ROLE_FRONTEND || role == ROLE_AUTH) &&
 		    proc_send_listeners(p, next) == -1)
 			proc_kill(p);	/* it gets them at its next start */
 		if (flush)
@@ -280,7 +280,7 @@ commit(void)
 	parent_set_generation(next);
 	take_level(old->conf, next->conf);
 	supervise_maildirs(next);
-	generation_free(old);
+	generation_free(old, parent_generation());
 	finish(true, "");
 }
 

@@ -338,7 +338,7 @@ supervise_stop(int status)
 	down = true;
 	log_notice("event=stopping");
 	notify_send("STOPPING=1");
-	listeners_close(parent_generation());
+	listeners_close(parent_generation(), NULL);
 	stop_step();
 }
 

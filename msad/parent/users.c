@@ -5,8 +5,10 @@
 
 #include <sys/types.h>
 
+#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "msad/parent/process.h"
 
@@ -67,4 +69,18 @@ gid_t
 users_gid(enum ipc_role role)
 {
 	return users[role].gid;
+}
+
+uint8_t
+users_name(uid_t uid, const char **name)
+{
+	const struct passwd	*pw;
+
+	errno = 0;
+	if ((pw = getpwuid(uid)) == NULL)
+		return errno == 0 || errno == ENOENT || errno == ESRCH ? 1 : 2;
+	if (*pw->pw_name == '\0' || strlen(pw->pw_name) > IPC_USER_MAX)
+		return 1;
+	*name = pw->pw_name;
+	return 0;
 }
