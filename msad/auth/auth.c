@@ -7,7 +7,7 @@
  * queue's only source of identity.
  *
  * channels.c reads messages, session.c keeps sessions, attempt.c is one
- * login, workers.c the pool before PAM.
+ * login, workers.c the pool before PAM, local.c the socket of local programs.
  */
 
 #include <stdio.h>
@@ -20,6 +20,7 @@
 #include "common/log.h"
 #include "msad/auth/blocks.h"
 #include "msad/auth/channels.h"
+#include "msad/auth/local.h"
 #include "msad/auth/workers.h"
 
 #define TEXT_MAX	255	/* a name in a message */
@@ -49,8 +50,27 @@ static void
 auth_commit(struct conf *conf, uint32_t generation)
 {
 	(void)generation;
-	if (blocks_load(conf) == -1)
+	/* msad sends the socket anew where there is one */
+	local_unlisten();
+	if (blocks_load(conf) == -1 || local_hostname(conf->hostname) == -1)
 		fatal("event=auth error=\"out of memory\"");
+}
+
+static int
+auth_init(void)
+{
+	local_init(child_parent(), child_base(), child_epoch());
+	return 0;
+}
+
+static void
+auth_listener(uint32_t generation, uint16_t index, int fd)
+{
+	(void)generation;
+	if (index == IPC_LISTENER_LOCAL)
+		local_listen(fd);
+	else
+		close(fd);
 }
 
 static int
@@ -75,6 +95,7 @@ static void
 auth_start(void)
 {
 	workers_start(child_parent(), child_base());
+	local_start();
 }
 
 /* Logins under way get 454; the front-ends have told their clients already. */
@@ -82,6 +103,7 @@ static void
 auth_shutdown(unsigned int seconds)
 {
 	(void)seconds;
+	local_stop();
 	workers_stop();
 	channels_flush(FLUSH_MS);
 	child_exit(0);
@@ -90,11 +112,14 @@ auth_shutdown(unsigned int seconds)
 static const struct child auth_child = {
 	.role = ROLE_AUTH,
 	.name = "auth",
+	.init = auth_init,
 	.conf_check = auth_check,
 	.conf_commit = auth_commit,
+	.listener = auth_listener,
 	.channel = auth_channel,
 	.start = auth_start,
-	.shutdown = auth_shutdown
+	.shutdown = auth_shutdown,
+	.handlers = local_handlers
 };
 
 int

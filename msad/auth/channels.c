@@ -21,6 +21,7 @@
 #include "common/log.h"
 #include "msad/auth/attempt.h"
 #include "msad/auth/channels.h"
+#include "msad/auth/local.h"
 #include "msad/auth/session.h"
 
 #define CLIENT_MAX	62	/* octets of an IPv6 address with its scope */
@@ -147,10 +148,13 @@ static const struct ipc_handler frontend_handlers[] = {
 static void
 frontend_free(struct peer *peer)
 {
+	uint64_t	 epoch = peer->frontend.epoch;
+
 	session_close_all(&peer->frontend);
 	TAILQ_REMOVE(&peers, peer, entry);
 	ipc_free(peer->frontend.ch);
 	free(peer);
+	local_frontend_gone(epoch);
 }
 
 static void
@@ -184,8 +188,8 @@ channels_frontend(uint32_t index, uint64_t epoch, int fd)
 	return 0;
 }
 
-static struct frontend *
-frontend_find(uint64_t epoch)
+struct frontend *
+channels_find_frontend(uint64_t epoch)
 {
 	struct peer	*peer;
 
@@ -195,7 +199,25 @@ frontend_find(uint64_t epoch)
 	return NULL;
 }
 
+struct frontend *
+channels_next_frontend(void)
+{
+	struct peer	*peer = TAILQ_FIRST(&peers);
+
+	if (peer == NULL)
+		return NULL;
+	TAILQ_REMOVE(&peers, peer, entry);
+	TAILQ_INSERT_TAIL(&peers, peer, entry);
+	return &peer->frontend;
+}
+
 /* --- the queue --- */
+
+struct ipc *
+channels_to_queue(void)
+{
+	return queue;
+}
 
 static int
 on_grant_taken(struct ipc *ch, struct ipc_msg *msg, void *arg)
@@ -213,8 +235,12 @@ on_grant_taken(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	taken = ipc_get_u8(&r);
 	if (!ipc_done(&r))
 		return -1;
+	if (msg->sid & IPC_SID_LOCAL) {
+		local_granted(epoch, msg->sid, taken == 1);
+		return 0;
+	}
 	/* The session may have ended since; its grant was revoked then. */
-	if ((frontend = frontend_find(epoch)) != NULL &&
+	if ((frontend = channels_find_frontend(epoch)) != NULL &&
 	    (session = session_find(frontend, msg->sid)) != NULL)
 		attempt_granted(session, taken == 1);
 	return 0;
@@ -237,6 +263,7 @@ queue_drop(void)
 	TAILQ_FOREACH(peer, &peers, entry)
 		RB_FOREACH(session, session_tree, &peer->frontend.sessions)
 			attempt_queue_gone(session);
+	local_queue_gone();
 }
 
 static void

@@ -25,7 +25,8 @@ session_open(struct frontend *frontend, uint64_t sid, uint16_t listener,
 {
 	struct session	*session;
 
-	if (sid <= frontend->last_sid || frontend->nsessions >= SESSIONS_MAX)
+	if (sid <= frontend->last_sid || (sid & IPC_SID_LOCAL) != 0 ||
+	    frontend->nsessions >= SESSIONS_MAX)
 		return NULL;
 	if ((session = calloc(1, sizeof(*session))) == NULL ||
 	    (session->client = strndup(client.p, client.len)) == NULL)

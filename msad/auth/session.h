@@ -58,7 +58,8 @@ struct frontend {
 
 /*
  * A new session. sids must grow on a channel. Returns NULL when this one does
- * not, or there are too many: the front-end broke the rules.
+ * not, when it is one of a local session, which only auth may open (local.c),
+ * or when there are too many: the front-end broke the rules.
  */
 struct session *session_open(struct frontend *, uint64_t sid,
 	    uint16_t listener, struct slice client, uint16_t port);

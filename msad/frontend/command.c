@@ -1,8 +1,8 @@
 /*
- * Command lines of SMTP: verbs, arguments and the parameters of MAIL and RCPT
- * (RFC 5321 section 4.1). Part of the front-end; everything here comes from
- * the client and nothing is trusted. Pure functions on slices: no state, no
- * memory, one verdict.
+ * Command lines of SMTP: verbs and arguments (RFC 5321 section 4.1); the
+ * parameters of MAIL and RCPT are the work of common/params.c. Part of the
+ * front-end; everything here comes from the client and nothing is trusted.
+ * Pure functions on slices: no state, no memory, one verdict.
  */
 
 #include "msad/frontend/command.h"
@@ -16,6 +16,7 @@ static const struct verb_name verbs[] = {
 	{ "MAIL", VERB_MAIL },
 	{ "RCPT", VERB_RCPT },
 	{ "DATA", VERB_DATA },
+	{ "BDAT", VERB_BDAT },
 	{ "EHLO", VERB_EHLO },
 	{ "AUTH", VERB_AUTH },
 	{ "QUIT", VERB_QUIT },
@@ -96,7 +97,7 @@ octets_ok(enum verb verb, struct slice args)
 {
 	const char	*lt, *gt;
 
-	if (verb == VERB_EHLO || verb == VERB_HELO)
+	if (verb == VERB_EHLO || verb == VERB_HELO || verb == VERB_BDAT)
 		return true;
 	if (verb != VERB_MAIL && verb != VERB_RCPT)
 		return printable(args);
@@ -174,170 +175,20 @@ path_8bit(struct slice s)
 	return false;
 }
 
-struct param {
-	struct slice	 name;
-	struct slice	 value;
-	bool		 has_value;
-};
-
-/* keyword = (letter or digit) then letters, digits and hyphens. */
-static bool
-keyword_ok(struct slice s)
-{
-	size_t		 i;
-	unsigned char	 c;
-
-	for (i = 0; i < s.len; i++) {
-		c = (unsigned char)s.p[i] | 0x20;
-		if (!(c >= 'a' && c <= 'z') &&
-		    !(s.p[i] >= '0' && s.p[i] <= '9') &&
-		    (i == 0 || s.p[i] != '-'))
-			return false;
-	}
-	return s.len > 0;
-}
-
-/*
- * The next parameter of *s. 1: there is one, 0: no more, -1: not of the
- * grammar of RFC 5321 section 4.1.2.
- */
-static int
-param_next(struct slice *s, struct param *p)
-{
-	const char	*eq;
-	size_t		 n, i;
-
-	for (i = 0; i < s->len && s->p[i] == ' '; i++)
-		;
-	if (i == s->len)
-		return 0;
-	if (i == 0)
-		return -1;
-	*s = slice_from(*s, i);
-	for (n = 0; n < s->len && s->p[n] != ' '; n++)
-		if (s->p[n] < 33 || s->p[n] > 126)
-			return -1;
-	p->name = SLICE(s->p, n);
-	eq = memchr(s->p, '=', n);
-	p->has_value = eq != NULL;
-	if (eq != NULL) {
-		p->name.len = (size_t)(eq - s->p);
-		p->value = SLICE(eq + 1, n - p->name.len - 1);
-	} else
-		p->value = SLICE(s->p + n, 0);
-	*s = slice_from(*s, n);
-	return keyword_ok(p->name) ? 1 : -1;
-}
-
-/* RFC 1870 section 4: 1 to 20 digits. */
-static bool
-size_value(struct slice s, uint64_t *size)
-{
-	uint64_t	v = 0;
-	unsigned int	d;
-	size_t		i;
-
-	if (s.len == 0 || s.len > 20)
-		return false;
-	for (i = 0; i < s.len; i++) {
-		if (s.p[i] < '0' || s.p[i] > '9')
-			return false;
-		d = (unsigned int)(s.p[i] - '0');
-		if (v > (UINT64_MAX - d) / 10)
-			v = UINT64_MAX;
-		else if (v != UINT64_MAX)
-			v = v * 10 + d;
-	}
-	*size = v;
-	return true;
-}
-
-static bool
-body_value(struct slice s, enum mail_body *body)
-{
-	if (slice_is_nocase(s, "8BITMIME"))
-		*body = BODY_8BITMIME;
-	else if (slice_is_nocase(s, "7BIT"))
-		*body = BODY_7BIT;
-	else
-		return false;
-	return true;
-}
-
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* RFC 4954 section 5: AUTH=<> or AUTH= a mailbox in xtext; ignored. */
-static bool
-auth_value(struct slice s)
-{
-	struct address	a;
-	char		buf[256];
-	size_t		i, n = 0;
-	int		hi, lo;
-
-	if (slice_is(s, "<>"))
-		return true;
-	for (i = 0; i < s.len; i++) {
-		if (n == sizeof(buf))
-			return false;
-		if (s.p[i] != '+') {
-			buf[n++] = s.p[i];
-			continue;
-		}
-		if (s.len - i < 3 || (hi = hex_value(s.p[i + 1])) == -1 ||
-		    (lo = hex_value(s.p[i + 2])) == -1)
-			return false;
-		buf[n++] = (char)(hi << 4 | lo);
-		i += 2;
-	}
-	return address_parse(SLICE(buf, n), &a) == ADDRESS_OK;
-}
-
-#define SEEN_SIZE	0x01
-#define SEEN_BODY	0x02
-#define SEEN_AUTH	0x04
-
+/* What a verdict on parameters is answered with. */
 static enum reply
-mail_param(const struct param *p, struct mail_args *mail, unsigned int *seen)
+params_reply(enum params_verdict v)
 {
-	unsigned int	bit;
-	bool		ok;
-
-	if (slice_is_nocase(p->name, "SIZE")) {
-		bit = SEEN_SIZE;
-		ok = size_value(p->value, &mail->size);
-	} else if (slice_is_nocase(p->name, "BODY")) {
-		bit = SEEN_BODY;
-		ok = body_value(p->value, &mail->body);
-	} else if (slice_is_nocase(p->name, "AUTH")) {
-		bit = SEEN_AUTH;
-		ok = p->has_value && auth_value(p->value);
-	} else
+	switch (v) {
+	case PARAMS_OK:
+		return REPLY_NONE;
+	case PARAMS_UNKNOWN:
 		return REPLY_UNKNOWN_PARAMETER;
-	if (!ok || (*seen & bit) != 0)
+	case PARAMS_BAD_PRIORITY:
+		return REPLY_BAD_PRIORITY;
+	default:
 		return REPLY_BAD_PARAMETER;
-	*seen |= bit;
-	return REPLY_NONE;
-}
-
-static enum reply
-mail_params(struct slice s, struct mail_args *mail)
-{
-	struct param	p;
-	enum reply	r;
-	unsigned int	seen = 0;
-	int		n;
-
-	while ((n = param_next(&s, &p)) == 1)
-		if ((r = mail_param(&p, mail, &seen)) != REPLY_NONE)
-			return r;
-	return n == 0 ? REPLY_NONE : REPLY_BAD_PARAMETER;
+	}
 }
 
 /* A domain of one label is not complete (R6409-4.2-a); a literal is. */
@@ -349,11 +200,13 @@ domain_short(const struct address *a)
 }
 
 enum reply
-command_mail(struct slice args, struct mail_args *mail)
+command_mail(struct slice args, unsigned int extensions,
+    struct mail_args *mail)
 {
 	struct address		a;
 	enum address_verdict	v;
 	enum reply		r;
+	struct slice		rest;
 	size_t			used;
 
 	memset(mail, 0, sizeof(*mail));
@@ -364,7 +217,11 @@ command_mail(struct slice args, struct mail_args *mail)
 	v = address_parse_path(args, &a, &mail->path, &used);
 	if (v == ADDRESS_BAD || (v == ADDRESS_OK && a.domain.len == 0))
 		return REPLY_BAD_SENDER;
-	if ((r = mail_params(slice_from(args, used), mail)) != REPLY_NONE)
+	rest = slice_from(args, used);
+	if (rest.len > 0 && rest.p[0] != ' ')
+		return REPLY_BAD_PARAMETER;
+	r = params_reply(params_mail(rest, extensions, &mail->params));
+	if (r != REPLY_NONE)
 		return r;
 	if (v == ADDRESS_OK && domain_short(&a))
 		return REPLY_SENDER_SHORT;
@@ -372,25 +229,28 @@ command_mail(struct slice args, struct mail_args *mail)
 }
 
 enum reply
-command_rcpt(struct slice args, struct slice *path)
+command_rcpt(struct slice args, unsigned int extensions,
+    struct rcpt_args *rcpt)
 {
 	struct address	a;
-	struct param	p;
 	struct slice	rest;
+	enum reply	r;
 	size_t		used;
-	int		n;
+
+	memset(rcpt, 0, sizeof(*rcpt));
 
 	if (path_word(&args, "TO:") == -1)
 		return REPLY_BAD_SYNTAX;
 	if (args.len > 0 && path_8bit(args))
 		return REPLY_RCPT_8BIT;
-	if (address_parse_path(args, &a, path, &used) != ADDRESS_OK)
+	if (address_parse_path(args, &a, &rcpt->path, &used) != ADDRESS_OK)
 		return REPLY_BAD_RCPT;
 	rest = slice_from(args, used);
-	if ((n = param_next(&rest, &p)) == 1)
-		return REPLY_UNKNOWN_PARAMETER;
-	if (n == -1)
+	if (rest.len > 0 && rest.p[0] != ' ')
 		return REPLY_BAD_PARAMETER;
+	r = params_reply(params_rcpt(rest, extensions, &rcpt->params));
+	if (r != REPLY_NONE)
+		return r;
 	return domain_short(&a) ? REPLY_RCPT_SHORT : REPLY_NONE;
 }
 
@@ -408,6 +268,30 @@ command_helo(struct slice args)
 		if (args.p[i] < 33 || args.p[i] > 126)
 			return REPLY_BAD_HELO;
 	return REPLY_NONE;
+}
+
+bool
+command_bdat(struct slice args, uint64_t *size, bool *last)
+{
+	uint64_t	n = 0;
+	unsigned int	digit;
+	size_t		i;
+
+	for (i = 0; i < args.len && args.p[i] >= '0' && args.p[i] <= '9';
+	    i++) {
+		digit = (unsigned int)(args.p[i] - '0');
+		if (i == 20 || n > (UINT64_MAX - digit) / 10)
+			return false;
+		n = n * 10 + digit;
+	}
+	if (i == 0 || (i < args.len && args.p[i] != ' '))
+		return false;
+	while (i < args.len && args.p[i] == ' ')
+		i++;
+	args = slice_from(args, i);
+	*size = n;
+	*last = args.len > 0;
+	return args.len == 0 || slice_is_nocase(args, "LAST");
 }
 
 enum reply

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "common/address.h"
+#include "common/params.h"
 #include "common/slice.h"
 #include "msad/frontend/reply.h"
 
@@ -24,6 +25,7 @@ enum verb {
 	VERB_MAIL,
 	VERB_RCPT,
 	VERB_DATA,
+	VERB_BDAT,
 	VERB_RSET,
 	VERB_NOOP,
 	VERB_VRFY,
@@ -37,12 +39,14 @@ struct command {
 	struct slice	 args;	/* after the blank, trailing blanks gone */
 };
 
-enum mail_body { BODY_7BIT = 0, BODY_8BITMIME = 1 };
-
 struct mail_args {
-	struct slice	 path;	/* without brackets; "" for <> */
-	uint64_t	 size;	/* 0: not given; clamped at UINT64_MAX */
-	enum mail_body	 body;
+	struct slice		 path;	/* without brackets; "" for <> */
+	struct mail_params	 params;
+};
+
+struct rcpt_args {
+	struct slice		 path;	/* without brackets */
+	struct rcpt_params	 params;
 };
 
 struct auth_args {
@@ -59,11 +63,16 @@ bool	 command_is_http(struct slice line);
 bool	 command_is_auth(struct slice line);
 /*
  * Arguments. REPLY_NONE when they are fine, otherwise the reply to send; the
- * order of checks is that of P-ses-1. Slices point into args.
+ * order of checks is that of P-ses-1. Slices point into args. extensions
+ * (EXT_*) are those that are offered.
  */
-enum reply command_mail(struct slice args, struct mail_args *);
-enum reply command_rcpt(struct slice args, struct slice *path);
+enum reply command_mail(struct slice args, unsigned int extensions,
+    struct mail_args *);
+enum reply command_rcpt(struct slice args, unsigned int extensions,
+    struct rcpt_args *);
 enum reply command_helo(struct slice args);
+/* Size and LAST of BDAT; false when they cannot be read (R3030-2-d). */
+bool	 command_bdat(struct slice args, uint64_t *size, bool *last);
 enum reply command_auth(struct slice args, struct auth_args *);
 
 #endif

@@ -119,6 +119,32 @@ conn_fill(struct conn *c)
 }
 
 void
+conn_peek(struct conn *c)
+{
+	ssize_t	n;
+
+	if (in_prepare(c) == -1 || conn_room(c) == 0) {
+		c->eof = true;
+		return;
+	}
+	n = recv(c->fd, c->in + c->in_len, conn_room(c), MSG_PEEK);
+	if (n > 0)
+		c->in_len += (uint32_t)n;
+	else
+		c->eof = n == 0 || (errno != EAGAIN && errno != EINTR);
+}
+
+void
+conn_peeked(struct conn *c, size_t had, size_t n)
+{
+	/* They are there: this cannot come short. */
+	if (n > had && recv(c->fd, c->in + had, n - had, 0) !=
+	    (ssize_t)(n - had))
+		c->eof = true;
+	c->in_len = (uint32_t)n;
+}
+
+void
 conn_drain(struct conn *c)
 {
 	char	buf[4096];

@@ -49,6 +49,13 @@ void	 conn_drop_input(struct conn *);
 size_t	 conn_room(const struct conn *);
 /* Read once into the free room; sets more (TLS) and eof. */
 void	 conn_fill(struct conn *);
+/*
+ * Add what waits in the socket to the input and leave it there; sets eof.
+ * conn_peeked() then takes it out of the socket up to octet n of the input, of
+ * which had were there before, and cuts the input there.
+ */
+void	 conn_peek(struct conn *);
+void	 conn_peeked(struct conn *, size_t had, size_t n);
 /* Read from the socket below TLS and forget it; sets eof. */
 void	 conn_drain(struct conn *);
 /* Say that no more will be written (close_notify, FIN). */

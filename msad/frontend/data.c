@@ -1,5 +1,5 @@
 /*
- * DATA to clean octets: only CRLF ends a line, only CRLF.CRLF ends the
+ * DATA and BDAT to clean octets: only CRLF ends a line, only CRLF.CRLF ends the
  * message, a dot that begins a line is taken away. Part of the front-end;
  * pure; the input is what the client sends and may be split anywhere.
  *
@@ -130,6 +130,32 @@ data_decode(struct data *d, struct slice in, struct data_run *run)
 	}
 	run_add(d, run, from, p);
 	return (size_t)(p - in.p);
+}
+
+void
+data_chunk(struct data *d, struct slice in, struct data_run *run)
+{
+	const char	*p = in.p, *end = in.p + in.len;
+
+	run->n = 0;
+	run->octets = 0;
+	while (p < end) {
+		if (d->state == DATA_START)
+			d->state = DATA_TEXT;
+		p = text(d, p, end);
+	}
+	run_add(d, run, in.p, end);
+}
+
+bool
+data_chunk_end(struct data *d)
+{
+	bool	open = d->state != DATA_START;
+
+	if (d->state == DATA_CR)
+		d->faults |= DATA_BARE_CR;
+	d->state = DATA_END;
+	return open;
 }
 
 const char *

@@ -50,6 +50,16 @@ struct data_run {
  * CRLF.CRLF with state DATA_END. How the input is split changes nothing.
  */
 size_t	 data_decode(struct data *, struct slice in, struct data_run *);
+/*
+ * The octets of a chunk of BDAT (RFC 3030): as they are, dots too, with the
+ * same faults. All of in is taken. Do not mix with data_decode().
+ */
+void	 data_chunk(struct data *, struct slice in, struct data_run *);
+/*
+ * All chunks are read: sets DATA_END. True when the last line does not end in
+ * CRLF.
+ */
+bool	 data_chunk_end(struct data *);
 /* A word for the reply on the faults, or NULL when there are none. */
 const char *data_fault(unsigned int faults);
 

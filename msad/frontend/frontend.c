@@ -15,8 +15,11 @@
 #include <unistd.h>
 
 #include "common/child.h"
+#include "common/conf.h"
+#include "common/header.h"
 #include "common/log.h"
 #include "common/verdict.h"
+#include "msad/frontend/arrival.h"
 #include "msad/frontend/frontend.h"
 #include "msad/frontend/listener.h"
 #include "msad/frontend/remote_key.h"
@@ -94,9 +97,29 @@ on_auth_result(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	return 0;
 }
 
+/* A local program's connection; auth asked the kernel who it is. */
+static int
+on_session_local(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+	struct slice		 user;
+
+	(void)ch;
+	(void)arg;
+	ipc_reader(&r, msg);
+	user = ipc_get_str(&r);
+	(void)ipc_get_u32(&r);
+	(void)ipc_get_u32(&r);
+	if (!ipc_done(&r) || (msg->sid & IPC_SID_LOCAL) == 0)
+		return -1;
+	listener_local(msg->sid, user, ipc_take_fd(msg));
+	return 0;
+}
+
 static const struct ipc_handler auth_handlers[] = {
 	{ IPC_AUTH_CHALLENGE, on_challenge },
 	{ IPC_AUTH_RESULT, on_auth_result },
+	{ IPC_SESSION_LOCAL, on_session_local },
 	{ 0, NULL }
 };
 
@@ -180,8 +203,9 @@ on_credit(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	n = ipc_get_u32(&r);
 	if (!ipc_done(&r))
 		return -1;
-	if ((s = session_find(msg->sid)) == NULL ||
-	    (s->state != SESSION_DATA && s->state != SESSION_DATA_END))
+	if ((s = session_find(msg->sid)) == NULL || s->tx == NULL ||
+	    (s->state != SESSION_DATA && s->state != SESSION_DATA_END &&
+	    !s->tx->chunked))
 		return 0;
 	smtp_credit(s, n);
 	session_run(s);
@@ -273,6 +297,10 @@ frontend_file(uint32_t generation, enum ipc_file kind, struct slice name,
 {
 	if (kind == FILE_PKI_CERT)
 		return listener_file(generation, name, fd);
+	if (kind == FILE_COUNTS) {
+		arrival_counts(fd);
+		return 0;
+	}
 	close(fd);
 	return -1;
 }
@@ -280,7 +308,7 @@ frontend_file(uint32_t generation, enum ipc_file kind, struct slice name,
 static void
 frontend_commit(struct conf *conf, uint32_t generation)
 {
-	(void)conf;
+	header_limits_set(&conf->limits);
 	listener_commit(generation);
 }
 

@@ -26,6 +26,7 @@
 #include "common/child.h"
 #include "common/conf.h"
 #include "common/log.h"
+#include "msad/frontend/arrival.h"
 #include "msad/frontend/listener.h"
 #include "msad/frontend/session.h"
 #include "msad/frontend/tls.h"
@@ -33,6 +34,7 @@
 #define ACCEPT_BATCH	32
 #define REST_SECONDS	1
 #define SESSIONS_MAX	10000
+#define LOCAL_USER_MAX	1000	/* sessions of one local user */
 #define FDS_RESERVED	64
 #define PEM_MAX		1048576
 
@@ -55,6 +57,7 @@ struct generation {
 	uint32_t		 number;
 	struct settings		**sets;
 	size_t			 n;
+	struct settings		*local;	/* of sessions that auth passes */
 };
 
 static TAILQ_HEAD(, pki_file)	 files = TAILQ_HEAD_INITIALIZER(files);
@@ -63,6 +66,7 @@ static struct generation	 current, pending;
 static struct event		 rest;
 static bool			 started, resting;
 static unsigned int		 sessions_max = SESSIONS_MAX;
+static int			 spare = -1;	/* a descriptor for later */
 
 /* --- settings --- */
 
@@ -91,6 +95,7 @@ generation_free(struct generation *g)
 	for (i = 0; i < g->n; i++)
 		settings_unref(g->sets[i]);
 	free(g->sets);
+	settings_unref(g->local);
 	memset(g, 0, sizeof(*g));
 }
 
@@ -199,6 +204,9 @@ settings_new(const struct conf *conf, const struct conf_listener *l,
 	set->index = (uint16_t)l->index;
 	set->implicit = l->tls == CONF_LISTEN_TLS;
 	set->message_size = conf->message_size;
+	set->proxy = l->proxy;
+	set->early_reject = conf->early_reject;
+	set->limits = conf->limits;
 	set->mechs = auth->mechs;
 	set->tls = server_tls_new(f->pem, f->len, why, sizeof(why));
 	if (set->tls == NULL) {
@@ -206,6 +214,24 @@ settings_new(const struct conf *conf, const struct conf_listener *l,
 		settings_unref(set);
 		return NULL;
 	}
+	return set;
+}
+
+/* No TLS and no login: the kernel and auth have said who it is. */
+static struct settings *
+settings_local(const struct conf *conf)
+{
+	struct settings	*set;
+
+	if ((set = calloc(1, sizeof(*set))) == NULL ||
+	    (set->host = strdup(conf->hostname)) == NULL) {
+		free(set);
+		return NULL;
+	}
+	set->refs = 1;
+	set->index = IPC_LISTENER_LOCAL;
+	set->message_size = conf->message_size;
+	set->limits = conf->limits;
 	return set;
 }
 
@@ -220,9 +246,10 @@ listener_prepare(struct conf *conf, uint32_t generation, char *reason,
 	TAILQ_FOREACH(l, &conf->listeners, entry)
 		n++;
 	pending.number = generation;
-	if (n > 0 && (pending.sets = calloc(n, sizeof(*pending.sets))) ==
-	    NULL) {
+	if ((n > 0 && (pending.sets = calloc(n, sizeof(*pending.sets))) ==
+	    NULL) || (pending.local = settings_local(conf)) == NULL) {
 		snprintf(reason, size, "out of memory");
+		generation_free(&pending);
 		return -1;
 	}
 	TAILQ_FOREACH(l, &conf->listeners, entry) {
@@ -304,19 +331,72 @@ take_rest(int error)
 	event_add(&rest, &tv);
 }
 
+static int
+accept_one(int lfd, struct sockaddr_storage *ss)
+{
+	socklen_t	len = sizeof(*ss);
+
+	return accept4(lfd, (struct sockaddr *)ss, &len,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+/*
+ * Out of descriptors: say so to one client with the spare one, so that those
+ * who wait do not wait for nothing. False: there is none.
+ */
+static bool
+refuse_with_spare(struct settings *set, int lfd)
+{
+	static int64_t		 logged;
+	struct sockaddr_storage	 ss;
+	int			 fd;
+
+	if (session_now() - logged >= 1000) {
+		logged = session_now();
+		log_warn("event=accept error=%s sessions=%u",
+		    log_q(strerror(EMFILE)), session_count());
+	}
+	if (spare == -1)
+		return false;
+	close(spare);
+	if ((fd = accept_one(lfd, &ss)) != -1)
+		session_refuse(set, fd);
+	spare = dup(STDIN_FILENO);
+	return fd != -1;
+}
+
+/* A client is there: let it in, if there is room and it may. */
+static void
+arrive(struct settings *set, int fd, const struct sockaddr *sa)
+{
+	struct arrival	a = { .counted = false };
+
+	if (set->proxy != 0 && !arrival_may_proxy(sa)) {
+		log_info("event=proxy-refused listener=%u "
+		    "error=\"not a network that may\"", set->index);
+		close(fd);
+		return;
+	}
+	/* Behind a proxy the client is counted once it is known. */
+	if (session_count() >= sessions_max || (set->proxy == 0 &&
+	    !arrival_enter(&set->limits, sa, &a)))
+		session_refuse(set, fd);
+	else
+		session_new(set, fd, sa, &a);
+}
+
 static void
 on_accept(int lfd, short what, void *arg)
 {
 	struct settings		*set = ((struct listener *)arg)->set;
 	struct sockaddr_storage	 ss;
-	socklen_t		 len;
 	int			 i, fd;
 
 	(void)what;
 	for (i = 0; i < ACCEPT_BATCH; i++) {
-		len = sizeof(ss);
-		fd = accept4(lfd, (struct sockaddr *)&ss, &len,
-		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+		fd = accept_one(lfd, &ss);
+		if (fd == -1 && errno == EMFILE && refuse_with_spare(set, lfd))
+			continue;
 		if (fd == -1 && (errno == EINTR || errno == ECONNABORTED))
 			continue;
 		if (fd == -1) {
@@ -325,10 +405,7 @@ on_accept(int lfd, short what, void *arg)
 				take_rest(errno);
 			return;
 		}
-		if (session_count() >= sessions_max)
-			session_refuse(set, fd);
-		else
-			session_new(set, fd, (struct sockaddr *)&ss);
+		arrive(set, fd, (struct sockaddr *)&ss);
 	}
 }
 
@@ -354,11 +431,24 @@ listener_add(uint32_t generation, uint16_t index, int fd)
 }
 
 void
+listener_local(uint64_t sid, struct slice user, int fd)
+{
+	if (current.local == NULL || session_count() >= sessions_max ||
+	    session_find(sid) != NULL ||
+	    session_count_local(user) >= LOCAL_USER_MAX)
+		session_refuse_local(current.local, sid, fd);
+	else
+		session_new_local(current.local, fd, sid, user);
+}
+
+void
 listener_start(void)
 {
 	struct listener	*l;
 
 	started = true;
+	if (spare == -1)
+		spare = dup(STDIN_FILENO);
 	TAILQ_FOREACH(l, &listeners, entry)
 		event_add(&l->ev, NULL);
 }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/conf_limits.h"
 #include "common/slice.h"
 
 struct conf;
@@ -20,6 +21,9 @@ struct settings {
 	bool		 implicit;	/* TLS from the first octet */
 	char		*host;
 	uint64_t	 message_size;
+	unsigned int	 proxy;		/* CONF_PROXY_*: a header is due */
+	bool		 early_reject;
+	struct conf_limits limits;
 	unsigned int	 mechs;		/* CONF_MECH_* */
 	struct tls	*tls;
 };
@@ -36,6 +40,8 @@ void	 listener_commit(uint32_t generation);
 void	 listener_abort(uint32_t generation);
 /* A listening socket of the current generation; owned. */
 void	 listener_add(uint32_t generation, uint16_t index, int fd);
+/* A connection that auth accepted for a local user; fd is owned. */
+void	 listener_local(uint64_t sid, struct slice user, int fd);
 /* Accept from now on; until then sockets only gather. */
 void	 listener_start(void);
 /* Close all listening sockets for good. */

@@ -22,12 +22,15 @@
 	X(OK, 250, "2.0.0", "Ok") \
 	X(SENDER_OK, 250, "2.1.0", "Sender ok") \
 	X(RCPT_OK, 250, "2.1.5", "Recipient ok") \
+	X(CHUNK_OK, 250, "2.0.0", "The chunk is taken, send the next one") \
 	X(QUEUED, 250, "2.0.0", "Message accepted and queued as %d") \
 	X(VRFY, 252, "2.5.0", "Addresses are not verified here; send the " \
 	    "message and it will be tried") \
 	X(START_DATA, 354, "", "Send the message, end it with a line of one " \
 	    "dot") \
 	X(BUSY_GREETING, 421, "", "%h Too many connections, try again later") \
+	X(TOO_MANY_MAILS, 421, "4.7.0", "%h Too many messages in one " \
+	    "session, connect again") \
 	X(SHUTDOWN, 421, "4.3.2", "%h The service is being shut down, try " \
 	    "again in a moment") \
 	X(TIMEOUT, 421, "4.4.2", "%h Waited too long for you, connect again") \
@@ -37,6 +40,8 @@
 	    "the connection") \
 	X(NOT_HTTP, 421, "4.7.0", "%h This is a mail service and not a web " \
 	    "server") \
+	X(CHUNK_LOST, 421, "4.7.0", "%h The size of the chunk cannot be " \
+	    "read, so its end is not known; closing the connection") \
 	X(TROUBLE, 451, "4.3.0", "Local trouble, nothing was accepted; try " \
 	    "again later") \
 	X(NO_SPACE, 452, "4.3.1", "No space for mail just now, try again " \
@@ -59,6 +64,8 @@
 	    "its spelling") \
 	X(BAD_SYNTAX, 501, "5.5.2", "The command is not written as RFC 5321 " \
 	    "has it") \
+	X(BAD_PRIORITY, 501, "5.5.2", "The priority is not a number from -9 " \
+	    "to 9") \
 	X(BAD_BASE64, 501, "5.5.2", "The authentication response is not " \
 	    "valid base64") \
 	X(BAD_PARAMETER, 501, "5.5.4", "A parameter is missing, repeated or " \
@@ -71,9 +78,14 @@
 	    "RCPT first") \
 	X(IN_MAIL, 503, "5.5.1", "A message is under way already; end it or " \
 	    "say RSET") \
+	X(IN_CHUNKS, 503, "5.5.1", "The message is being sent with BDAT; end " \
+	    "it with LAST or say RSET") \
+	X(NEED_BDAT, 503, "5.5.1", "A message of BODY=BINARYMIME is sent " \
+	    "with BDAT") \
 	X(IN_TLS, 503, "5.5.1", "TLS is up already") \
 	X(IN_AUTH, 503, "5.5.1", "You are logged in already") \
 	X(SEQUENCE, 503, "5.5.1", "The command is not due now") \
+	X(BARRED, 503, "5.5.1", "Nothing is accepted from you here; say QUIT") \
 	X(BAD_MECHANISM, 504, "5.5.4", "This login method is not offered " \
 	    "here; use one of the EHLO list") \
 	X(AUTH_DISABLED, 525, "5.7.13", "This account is disabled; ask your " \
@@ -87,6 +99,8 @@
 	    "outside ASCII, which is not supported here") \
 	X(SENDER_DENIED, 550, "5.7.1", "You may not send with this sender " \
 	    "address; use your own") \
+	X(FROM_DENIED, 550, "5.7.1", "You may not send in this name: %d; " \
+	    "use your own address") \
 	X(RCPT_DENIED, 550, "5.7.1", "You may not send to this recipient") \
 	X(NO_ROUTE, 550, "5.7.1", "Your login may not send mail this way; " \
 	    "ask your administrator") \
@@ -94,6 +108,9 @@
 	    "parts") \
 	X(RCPT_8BIT, 553, "5.6.7", "The recipient address has characters " \
 	    "outside ASCII, which is not supported here") \
+	X(BARRED_GREETING, 554, "", "%h No mail is accepted from your " \
+	    "address") \
+	X(EARLY_GREETING, 554, "", "%h You spoke before you were greeted") \
 	X(SENDER_SHORT, 554, "5.1.8", "The sender's domain is not complete; " \
 	    "write it in full") \
 	X(RCPT_SHORT, 554, "5.1.2", "The recipient's domain is not complete; " \

@@ -17,7 +17,6 @@
 #include "msad/frontend/frontend.h"
 #include "msad/frontend/sasl.h"
 
-#define FAILURES_MAX	3
 
 const char *
 sasl_mechanisms(unsigned int mechs)
@@ -214,7 +213,7 @@ sasl_finish(struct session *s)
 	session_reply(s, r, NULL);
 	s->flush = true;
 	if ((r == REPLY_AUTH_FAILED || r == REPLY_AUTH_DISABLED) &&
-	    ++s->auth_failures == FAILURES_MAX)
+	    ++s->auth_failures == s->set->limits.failed_logins)
 		session_end(s, REPLY_TOO_MANY_AUTH, "auth-failures");
 }
 

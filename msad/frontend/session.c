@@ -25,6 +25,7 @@
 #include "common/child.h"
 #include "common/log.h"
 #include "common/stats.h"
+#include "msad/frontend/chunk.h"
 #include "msad/frontend/command.h"
 #include "msad/frontend/frontend.h"
 #include "msad/frontend/sasl.h"
@@ -33,7 +34,6 @@
 #include "msad/frontend/timeouts.h"
 #include "msad/frontend/tls.h"
 
-#define BAD_MAX		10		/* P-ses-3 */
 #define LOGGED_MAX	20		/* refusals of a session in the log */
 
 RB_HEAD(session_tree, session);
@@ -75,6 +75,20 @@ unsigned int
 session_count(void)
 {
 	return nsessions;
+}
+
+unsigned int
+session_count_local(struct slice user)
+{
+	struct session	 first, *s;
+	unsigned int	 n = 0;
+
+	first.sid = IPC_SID_LOCAL;	/* theirs are the last of the tree */
+	for (s = RB_NFIND(session_tree, &sessions, &first); s != NULL;
+	    s = RB_NEXT(session_tree, &sessions, s))
+		if (s->user != NULL && slice_is(user, s->user))
+			n++;
+	return n;
 }
 
 struct session *
@@ -154,7 +168,8 @@ session_tell_auth(void)
 	struct session	*s;
 
 	RB_FOREACH(s, session_tree, &sessions)
-		tell_auth(s);
+		if (s->begun)
+			tell_auth(s);
 }
 
 /* --- replies and ends --- */
@@ -188,7 +203,8 @@ session_reply(struct session *s, enum reply r, const char *detail)
 	n = reply_format(buf, r, &a);
 	if (conn_put(&s->c, buf, n) == -1)
 		session_drop(s, "out-of-memory");
-	if (code >= 500 && code <= 503 && s->bad <= BAD_MAX)
+	if (code >= 500 && code <= 503 &&
+	    s->bad <= s->set->limits.bad_commands)
 		s->bad++;
 	if (code >= 400)
 		log_reply(s, r, detail);
@@ -220,13 +236,14 @@ session_free(struct session *s)
 	    s->why != NULL ? s->why : "closed", s->peer, s->nmessages,
 	    s->ncommands, s->nrefused,
 	    (long long)(session_now() - s->opened) / 1000);
-	if (frontend_auth() != NULL)
+	if (frontend_auth() != NULL && s->begun)
 		ipc_send_empty(frontend_auth(), IPC_SESSION_CLOSE, s->sid);
 	if (frontend_queue() != NULL)
 		ipc_send_empty(frontend_queue(), IPC_SMTP_CLOSE, s->sid);
 	RB_REMOVE(session_tree, &sessions, s);
 	nsessions--;
 	stats_dec(STAT_SMTP_SESSIONS_ACTIVE);
+	arrival_leave(&s->arrival);
 	event_del(&s->timer);
 	conn_close(&s->c);
 	transaction_free(s->tx);
@@ -308,7 +325,7 @@ static size_t
 line_max(const struct session *s, struct slice in)
 {
 	return s->state == SESSION_SASL || command_is_auth(in) ?
-	    COMMAND_SASL_MAX : COMMAND_LINE_MAX;
+	    COMMAND_SASL_MAX : (size_t)s->set->limits.command_line;
 }
 
 /* The line of len octets with its CRLF was too long. */
@@ -383,7 +400,7 @@ step(struct session *s)
 		return false;
 	switch (s->state) {
 	case SESSION_COMMAND:
-		if (s->bad > BAD_MAX)
+		if (s->bad > s->set->limits.bad_commands)
 			session_end(s, REPLY_TOO_MANY_BAD, "bad-commands");
 		else if (shutdown_done != NULL)
 			session_end(s, REPLY_SHUTDOWN, "shutdown");
@@ -398,6 +415,8 @@ step(struct session *s)
 		return take_line(s);
 	case SESSION_DATA:
 		return smtp_data(s);
+	case SESSION_CHUNK:
+		return chunk_take(s);
 	default:
 		return false;
 	}
@@ -489,8 +508,25 @@ over(const struct session *s)
 	if (s->state == SESSION_DATA)	/* or does the queue hold it up? */
 		return conn_input(&s->c).len == 0 ||
 		    transaction_room(s->tx) > 0;
+	if (s->state == SESSION_CHUNK)
+		return conn_input(&s->c).len == 0 ||
+		    s->chunk_refused != REPLY_NONE ||
+		    transaction_room(s->tx) > 0;
 	return s->state == SESSION_COMMAND || s->state == SESSION_SASL ||
-	    s->state >= SESSION_CLOSING || s->state == SESSION_HANDSHAKE;
+	    s->state >= SESSION_CLOSING || s->state == SESSION_HANDSHAKE ||
+	    s->state == SESSION_PROXY;
+}
+
+/*
+ * Does the queue hold the message up? Then the client's octets stay in its
+ * socket and take no memory here.
+ */
+static bool
+held_up(const struct session *s)
+{
+	return (s->state == SESSION_DATA || (s->state == SESSION_CHUNK &&
+	    s->chunk_refused == REPLY_NONE)) && s->tx != NULL &&
+	    transaction_room(s->tx) == 0;
 }
 
 /* Use what input there is, reading on as long as no event would tell. */
@@ -501,7 +537,7 @@ consume(struct session *s)
 		while (step(s))
 			continue;
 		if (s->dead || !s->c.more || conn_room(&s->c) == 0 ||
-		    s->state >= SESSION_CLOSING)
+		    s->state >= SESSION_CLOSING || held_up(s))
 			return;
 		conn_fill(&s->c);
 	}
@@ -529,7 +565,7 @@ session_run(struct session *s)
 	handshake = s->state == SESSION_HANDSHAKE && s->c.tls != NULL;
 	if (!handshake)
 		conn_watch(&s->c, !s->c.eof && !s->starttls &&
-		    conn_room(&s->c) > 0, s->stuck != 0);
+		    conn_room(&s->c) > 0 && !held_up(s), s->stuck != 0);
 	conn_trim(&s->c);
 	arm(s);
 }
@@ -542,10 +578,12 @@ on_event(int fd, short what, void *arg)
 	(void)fd;
 	if (s->state == SESSION_HANDSHAKE && s->c.tls != NULL) {
 		tls_step(s);
+	} else if (s->state == SESSION_PROXY) {
+		arrival_proxy(s);
 	} else if (s->state == SESSION_LINGER) {
 		conn_drain(&s->c);
 	} else if (what & EV_READ) {
-		if (s->state == SESSION_DATA)
+		if (s->state == SESSION_DATA || s->state == SESSION_CHUNK)
 			s->last = session_now();
 		conn_fill(&s->c);
 	}
@@ -553,12 +591,38 @@ on_event(int fd, short what, void *arg)
 }
 
 void
-session_new(struct settings *set, int fd, const struct sockaddr *peer)
+session_begin(struct session *s, const struct sockaddr *client)
+{
+	if (s->sid != last_sid) {
+		/* Auth sees session ids in the order of their begin. */
+		RB_REMOVE(session_tree, &sessions, s);
+		s->sid = ++last_sid;
+		RB_INSERT(session_tree, &sessions, s);
+	}
+	s->begun = true;
+	s->barred = arrival_barred(client);
+	address_text(client, s->peer, sizeof(s->peer), &s->port);
+	log_info("s=%s event=connect client=%s port=%u listener=%u",
+	    session_id(s), s->peer, s->port, s->set->index);
+	tell_auth(s);
+	if (s->set->implicit) {
+		session_enter(s, SESSION_HANDSHAKE);
+		tls_begin(s);
+		if (!s->dead)
+			tls_step(s);
+	} else
+		smtp_greeting(s);
+}
+
+void
+session_new(struct settings *set, int fd, const struct sockaddr *peer,
+    struct arrival *arrival)
 {
 	struct session	*s;
 	int		 one = 1;
 
 	if ((s = calloc(1, sizeof(*s))) == NULL) {
+		arrival_leave(arrival);
 		close(fd);
 		return;
 	}
@@ -573,16 +637,52 @@ session_new(struct settings *set, int fd, const struct sockaddr *peer)
 	nsessions++;
 	stats_inc(STAT_SMTP_SESSIONS);
 	stats_inc(STAT_SMTP_SESSIONS_ACTIVE);
-	log_info("s=%s event=connect client=%s port=%u listener=%u",
-	    session_id(s), s->peer, s->port, set->index);
-	tell_auth(s);
-	if (set->implicit) {
-		tls_begin(s);
-		if (!s->dead)
-			tls_step(s);
-	} else
-		smtp_greeting(s);
+	s->arrival = *arrival;
+	if (set->proxy != 0)
+		session_enter(s, SESSION_PROXY);
+	else
+		session_begin(s, peer);
 	session_run(s);
+}
+
+void
+session_new_local(struct settings *set, int fd, uint64_t sid,
+    struct slice user)
+{
+	struct session	*s;
+
+	if ((s = calloc(1, sizeof(*s))) == NULL ||
+	    (s->user = strndup(user.p, user.len)) == NULL) {
+		free(s);
+		session_refuse_local(set, sid, fd);
+		return;
+	}
+	conn_init(&s->c, fd, child_base(), on_event, s);
+	event_assign(&s->timer, child_base(), -1, 0, on_timer, s);
+	s->set = settings_ref(set);
+	s->sid = sid;
+	s->local = true;
+	s->opened = s->since = s->last = session_now();
+	strlcpy(s->peer, "local", sizeof(s->peer));
+	RB_INSERT(session_tree, &sessions, s);
+	nsessions++;
+	stats_inc(STAT_SMTP_SESSIONS);
+	stats_inc(STAT_SMTP_SESSIONS_ACTIVE);
+	log_info("s=%s event=connect client=local user=%s", session_id(s),
+	    log_q(s->user));
+	smtp_greeting(s);
+	session_run(s);
+}
+
+void
+session_refuse_local(struct settings *set, uint64_t sid, int fd)
+{
+	if (frontend_queue() != NULL)
+		ipc_send_empty(frontend_queue(), IPC_SMTP_CLOSE, sid);
+	if (set != NULL)
+		session_refuse(set, fd);
+	else
+		close(fd);
 }
 
 void
@@ -639,7 +739,8 @@ session_shutdown(void (*done)(void))
 		return;
 	}
 	RB_FOREACH_SAFE(s, session_tree, &sessions, next) {
-		if (s->state == SESSION_HANDSHAKE)
+		if (s->state == SESSION_HANDSHAKE ||
+		    s->state == SESSION_PROXY)
 			session_drop(s, "shutdown");
 		session_run(s);
 	}

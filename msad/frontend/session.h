@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/slice.h"
+#include "msad/frontend/arrival.h"
 #include "msad/frontend/connection.h"
 #include "msad/frontend/listener.h"
 #include "msad/frontend/reply.h"
@@ -16,6 +17,7 @@
 
 enum session_state {
 	SESSION_HANDSHAKE = 0,
+	SESSION_PROXY,		/* a header of the PROXY protocol is due */
 	SESSION_COMMAND,	/* a command line is due */
 	SESSION_SASL,		/* a SASL response line is due */
 	SESSION_AUTH_WAIT,	/* auth has the word */
@@ -23,6 +25,7 @@ enum session_state {
 	SESSION_MAIL_WAIT,	/* the queue has the word */
 	SESSION_RCPT_WAIT,
 	SESSION_DATA,
+	SESSION_CHUNK,		/* octets of BDAT are due */
 	SESSION_DATA_END,	/* all is read, the queue has to give credit */
 	SESSION_QUEUE_WAIT,	/* after the last piece */
 	SESSION_CLOSING,	/* write what is owed, then close */
@@ -35,6 +38,7 @@ struct session {
 	struct event		 timer;
 	uint64_t		 sid;
 	struct settings		*set;	/* of its listener; counted */
+	struct arrival		 arrival;
 	struct transaction	*tx;	/* from MAIL on, or NULL */
 	char			*helo;
 	char			*user;	/* logged in as; NULL: not */
@@ -49,6 +53,12 @@ struct session {
 	int64_t			 window;	/* begin of a rate window */
 	uint64_t		 window_size;	/* data.size then */
 
+	uint64_t		 chunk_left;	/* of this BDAT, to come */
+	uint64_t		 chunk_seen;	/* those that came */
+	enum reply		 chunk_refused;	/* reply behind its end */
+	bool			 chunk_last;
+	bool			 binary;	/* MAIL had BODY=BINARYMIME */
+
 	uint32_t		 scanned;	/* input known without CRLF */
 	enum reply		 discard;	/* reply for a line too long */
 	enum reply		 auth_reply;	/* instead of auth's verdict */
@@ -57,14 +67,18 @@ struct session {
 	uint8_t			 auth_owed;	/* results to be ignored */
 	uint8_t			 owed;		/* verdicts to be ignored */
 	uint8_t			 bad;		/* bad commands */
+	bool			 local;		/* passed by auth, no TLS */
 	bool			 esmtp;
 	bool			 starttls;	/* handshake once flushed */
 	bool			 flush;		/* do not hold replies back */
 	bool			 auth_gone;	/* channel broke in between */
 	bool			 dead;		/* to be freed */
+	bool			 begun;		/* auth was told of it */
+	bool			 barred;	/* QUIT is all it may say */
 
 	uint32_t		 ncommands;
 	uint32_t		 nmessages;
+	uint32_t		 nmails;	/* MAIL commands */
 	uint32_t		 nrefused;	/* replies of 4xx and 5xx */
 	uint16_t		 port;
 	char			 peer[46];
@@ -76,12 +90,24 @@ struct session {
 int64_t	 session_now(void);
 /* The session id as logs and replies show it, in a static buffer. */
 const char *session_id(const struct session *);
-/* Take an accepted socket; owns fd and counts set. */
-void	 session_new(struct settings *set, int fd,
-    const struct sockaddr *);
+/* Take an accepted socket; owns fd and what was counted, and counts set. */
+void	 session_new(struct settings *set, int fd, const struct sockaddr *,
+    struct arrival *);
+/* The client's address is known: greet it, or begin with TLS. */
+void	 session_begin(struct session *, const struct sockaddr *);
+/*
+ * Take a connection of a local program that auth has accepted: user is logged
+ * in from the start, by the grant that the queue has for sid. Owns fd.
+ */
+void	 session_new_local(struct settings *set, int fd, uint64_t sid,
+    struct slice user);
+/* The same with 421; the grant ends. set may be NULL. */
+void	 session_refuse_local(struct settings *set, uint64_t sid, int fd);
 /* Refuse an accepted socket: greeting 421 and close. */
 void	 session_refuse(struct settings *set, int fd);
 unsigned int session_count(void);
+/* Of them, those of a local user. */
+unsigned int session_count_local(struct slice user);
 struct session *session_find(uint64_t sid);
 /* Go on: input, replies, events. After anything changed from outside. */
 void	 session_run(struct session *);

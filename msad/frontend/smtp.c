@@ -10,8 +10,11 @@
 #include <string.h>
 #include <tls.h>
 
+#include "common/child.h"
+#include "common/conf.h"
 #include "common/log.h"
 #include "common/stats.h"
+#include "msad/frontend/chunk.h"
 #include "msad/frontend/command.h"
 #include "msad/frontend/frontend.h"
 #include "msad/frontend/sasl.h"
@@ -23,6 +26,21 @@
 #define NEEDS_AUTH	0x04
 #define NO_ARGS		0x08	/* an argument is 501 */
 #define FLUSHES		0x10	/* its reply is not held back (RFC 2920) */
+#define COMPLETE_MAX	255	/* a path and a NUL */
+
+/* What EHLO lists with parameters of MAIL and RCPT; AUTH= is always taken. */
+#define EXTENSIONS	(EXT_SIZE | EXT_8BITMIME | EXT_AUTH | EXT_DSN)
+
+/*
+ * The same with BINARYMIME: what is binary is converted here, so that it is
+ * offered when that is not switched off (RFC 3030 section 3).
+ */
+static unsigned int
+extensions(void)
+{
+	return child_conf()->convert_off ? EXTENSIONS :
+	    EXTENSIONS | EXT_BINARYMIME;
+}
 
 struct rule {
 	unsigned int	 flags;
@@ -32,8 +50,15 @@ struct rule {
 void
 smtp_greeting(struct session *s)
 {
+	enum reply	r = REPLY_GREETING;
+
 	session_enter(s, SESSION_COMMAND);
-	session_reply(s, REPLY_GREETING, NULL);
+	if (s->barred)
+		r = REPLY_BARRED_GREETING;
+	else if (arrival_early(s))
+		r = REPLY_EARLY_GREETING;
+	s->barred = r != REPLY_GREETING;
+	session_reply(s, r, NULL);
 	s->flush = true;
 }
 
@@ -87,9 +112,13 @@ smtp_ehlo(struct session *s, struct slice args)
 		return;
 	s->esmtp = true;
 	n = snprintf(text, sizeof(text), "250-%.255s\r\n250-PIPELINING\r\n"
-	    "250-SIZE %llu\r\n250-8BITMIME\r\n%s%s%s%s"
+	    "250-SIZE %llu\r\n250-LIMITS MAILMAX=%llu RCPTMAX=%llu\r\n"
+	    "250-8BITMIME\r\n250-CHUNKING\r\n%s250-DSN\r\n%s%s%s%s"
 	    "250 ENHANCEDSTATUSCODES\r\n", s->set->host,
 	    (unsigned long long)s->set->message_size,
+	    (unsigned long long)s->set->limits.mails,
+	    (unsigned long long)s->set->limits.recipients,
+	    extensions() & EXT_BINARYMIME ? "250-BINARYMIME\r\n" : "",
 	    s->c.tls == NULL && s->set->tls != NULL ? "250-STARTTLS\r\n" : "",
 	    s->c.tls != NULL && s->user == NULL ? "250-AUTH " : "",
 	    s->c.tls != NULL && s->user == NULL ?
@@ -108,7 +137,8 @@ smtp_starttls(struct session *s, struct slice args)
 		return;
 	}
 	if (s->set->tls == NULL) {
-		session_reply(s, REPLY_NO_TLS, NULL);
+		session_reply(s, s->local ? REPLY_NOT_IMPLEMENTED :
+		    REPLY_NO_TLS, NULL);
 		return;
 	}
 	smtp_reset(s);
@@ -132,13 +162,44 @@ static void
 send_mail(struct session *s, const struct mail_args *mail)
 {
 	struct ipc	*queue = frontend_queue();
+	struct mail_params travel = mail->params;
+	char		 params[PARAMS_TEXT_MAX + 1];
 
+	s->binary = travel.body == PARAMS_BINARYMIME;
+	if (s->binary)
+		travel.body = PARAMS_8BITMIME;
+	if (params_mail_print(&travel, params, sizeof(params)) == -1) {
+		session_reply(s, REPLY_BAD_PARAMETER, NULL);
+		return;
+	}
 	ipc_start(queue, IPC_SMTP_MAIL, s->sid);
 	ipc_put_slice(queue, mail->path);
-	ipc_put_u64(queue, mail->size);
-	ipc_put_u8(queue, (uint8_t)mail->body);
+	ipc_put_u64(queue, mail->params.size);
+	ipc_put_str(queue, params);
 	ipc_send(queue);
 	session_enter(s, SESSION_MAIL_WAIT);
+}
+
+/*
+ * A path whose domain is one label gets what append-domain has behind it,
+ * written to buf (R6409-4.2-b). r is what the parser said of it.
+ */
+static enum reply
+complete(enum reply r, struct slice *path, char *buf, size_t size)
+{
+	const char	*at, *domain;
+	int		 n;
+
+	if ((r != REPLY_SENDER_SHORT && r != REPLY_RCPT_SHORT) ||
+	    (at = memrchr(path->p, '@', path->len)) == NULL ||
+	    (domain = conf_append_find(&child_conf()->appends, at + 1,
+	    path->len - (size_t)(at + 1 - path->p))) == NULL)
+		return r;
+	n = snprintf(buf, size, "%.*s.%s", SLICE_FMT(*path), domain);
+	if (n < 0 || (size_t)n >= size)
+		return r;
+	*path = SLICE(buf, n);
+	return REPLY_NONE;
 }
 
 static void
@@ -146,11 +207,18 @@ smtp_mail(struct session *s, struct slice args)
 {
 	struct mail_args	mail;
 	enum reply		r;
+	char			path[COMPLETE_MAX];
 
+	if (s->nmails >= s->set->limits.mails) {
+		session_end(s, REPLY_TOO_MANY_MAILS, "too-many-mails");
+		return;
+	}
+	s->nmails++;	/* refused ones too (RFC 9422 section 4) */
 	if (s->tx != NULL)
 		r = REPLY_IN_MAIL;
-	else if ((r = command_mail(args, &mail)) == REPLY_NONE) {
-		if (mail.size > s->set->message_size)
+	else if ((r = complete(command_mail(args, extensions(), &mail),
+	    &mail.path, path, sizeof(path))) == REPLY_NONE) {
+		if (mail.params.size > s->set->message_size)
 			r = REPLY_TOO_BIG;
 		else if (frontend_queue() == NULL)
 			r = REPLY_TROUBLE;
@@ -165,20 +233,30 @@ static void
 smtp_rcpt(struct session *s, struct slice args)
 {
 	struct ipc	*queue = frontend_queue();
-	struct slice	 path;
+	struct rcpt_args rcpt;
 	enum reply	 r;
+	char		 params[PARAMS_TEXT_MAX + 1], path[COMPLETE_MAX];
 
 	if (s->tx == NULL) {
 		session_reply(s, REPLY_NEED_MAIL, NULL);
 		return;
 	}
+	if (s->tx->chunked) {
+		session_reply(s, REPLY_IN_CHUNKS, NULL);
+		return;
+	}
 	s->tx->tried++;
-	if ((r = command_rcpt(args, &path)) != REPLY_NONE) {
+	if ((r = complete(command_rcpt(args, EXTENSIONS, &rcpt), &rcpt.path,
+	    path, sizeof(path))) == REPLY_NONE &&
+	    params_rcpt_print(&rcpt.params, params, sizeof(params)) == -1)
+		r = REPLY_BAD_PARAMETER;
+	if (r != REPLY_NONE) {
 		session_reply(s, r, NULL);
 		return;
 	}
 	ipc_start(queue, IPC_SMTP_RCPT, s->sid);
-	ipc_put_slice(queue, path);
+	ipc_put_slice(queue, rcpt.path);
+	ipc_put_str(queue, params);
 	ipc_send(queue);
 	session_enter(s, SESSION_RCPT_WAIT);
 }
@@ -189,6 +267,11 @@ smtp_data_command(struct session *s, struct slice args)
 	(void)args;
 	if (s->tx == NULL || s->tx->tried == 0) {
 		session_reply(s, REPLY_NEED_RCPT, NULL);
+		return;
+	}
+	if (s->tx->chunked || s->binary) {
+		session_reply(s, s->tx->chunked ? REPLY_IN_CHUNKS :
+		    REPLY_NEED_BDAT, NULL);
 		return;
 	}
 	if (s->tx->accepted == 0) {
@@ -279,6 +362,8 @@ static const struct rule rules[VERB_MAX] = {
 	[VERB_RCPT] = { NEEDS_TLS | NEEDS_HELO | NEEDS_AUTH, smtp_rcpt },
 	[VERB_DATA] = { NEEDS_TLS | NEEDS_HELO | NEEDS_AUTH | NO_ARGS |
 	    FLUSHES, smtp_data_command },
+	[VERB_BDAT] = { NEEDS_TLS | NEEDS_HELO | NEEDS_AUTH | FLUSHES,
+	    NULL },
 	[VERB_RSET] = { NO_ARGS, smtp_rset },
 	[VERB_NOOP] = { FLUSHES, smtp_noop },
 	[VERB_VRFY] = { NEEDS_TLS | NEEDS_HELO | NEEDS_AUTH | FLUSHES,
@@ -291,7 +376,7 @@ static const struct rule rules[VERB_MAX] = {
 static enum reply
 gate(const struct session *s, unsigned int flags)
 {
-	if ((flags & NEEDS_TLS) && s->c.tls == NULL)
+	if ((flags & NEEDS_TLS) && s->c.tls == NULL && !s->local)
 		return REPLY_NEED_TLS;
 	if ((flags & NEEDS_HELO) && s->helo == NULL)
 		return REPLY_NEED_HELO;
@@ -304,7 +389,8 @@ gate(const struct session *s, unsigned int flags)
 static bool
 out_of_order(const struct session *s, enum verb verb)
 {
-	return (verb == VERB_DATA && (s->tx == NULL || s->tx->tried == 0)) ||
+	return (verb == VERB_DATA && (s->tx == NULL || s->tx->tried == 0 ||
+	    s->tx->chunked)) ||
 	    (verb == VERB_STARTTLS && s->c.tls != NULL);
 }
 
@@ -321,11 +407,15 @@ smtp_line(struct session *s, struct slice line)
 	stats_inc(STAT_SMTP_COMMANDS);
 	if (rule->flags & FLUSHES)
 		s->flush = true;
-	if ((r = gate(s, rule->flags)) == REPLY_NONE &&
+	if (s->barred && cmd.verb != VERB_QUIT)
+		r = REPLY_BARRED;
+	else if ((r = gate(s, rule->flags)) == REPLY_NONE &&
 	    (rule->flags & NO_ARGS) && cmd.args.len > 0 &&
 	    !out_of_order(s, cmd.verb))
 		r = REPLY_BAD_PARAMETER;
-	if (r != REPLY_NONE)
+	if (cmd.verb == VERB_BDAT)	/* its octets follow in any case */
+		chunk_command(s, cmd.args, r);
+	else if (r != REPLY_NONE)
 		session_reply(s, r, NULL);
 	else
 		rule->fn(s, cmd.args);
@@ -354,6 +444,8 @@ smtp_verdict(struct session *s, unsigned int verdict, const char *detail)
 	s->tx = transaction_new(frontend_queue(), s->sid, s->set->host,
 	    s->set->message_size);
 	if (s->tx != NULL) {
+		s->tx->convert = s->binary ? MIME_BINARY_IN :
+		    child_conf()->convert_off ? MIME_OFF : MIME_ON;
 		session_reply(s, REPLY_SENDER_OK, NULL);
 		return;
 	}
@@ -381,7 +473,6 @@ static void
 data_end(struct session *s)
 {
 	struct tx_origin	o = origin(s);
-	const char		*detail;
 	enum reply		r = REPLY_TROUBLE;
 
 	switch (transaction_finish(s->tx, &o, &r)) {
@@ -393,12 +484,11 @@ data_end(struct session *s)
 			session_enter(s, SESSION_DATA_END);
 		break;
 	default:
-		detail = s->tx->detail;
-		transaction_free(s->tx);
-		s->tx = NULL;
 		stats_inc(STAT_SMTP_MESSAGES_REFUSED);
 		session_enter(s, SESSION_COMMAND);
-		session_reply(s, r, detail);
+		session_reply(s, r, s->tx->detail);
+		transaction_free(s->tx);
+		s->tx = NULL;
 	}
 }
 
@@ -423,12 +513,29 @@ smtp_data(struct session *s)
 }
 
 void
+smtp_chunk(struct session *s, struct slice in)
+{
+	struct tx_origin	o = origin(s);
+	struct data_run		run;
+
+	data_chunk(&s->tx->data, in, &run);
+	transaction_take(s->tx, &run, &o);
+}
+
+void
+smtp_chunks_end(struct session *s)
+{
+	data_chunk_end(&s->tx->data);
+	data_end(s);
+}
+
+void
 smtp_credit(struct session *s, size_t n)
 {
 	if (s->tx == NULL)
 		return;
 	transaction_credit(s->tx, n);
-	if (s->state == SESSION_DATA)
+	if (s->state == SESSION_DATA || s->state == SESSION_CHUNK)
 		s->last = session_now();
 	if (s->state == SESSION_DATA_END)
 		data_end(s);
@@ -452,8 +559,8 @@ smtp_queued(struct session *s, unsigned int verdict, const char *detail,
 	s->nmessages++;
 	stats_inc(STAT_SMTP_MESSAGES);
 	stats_add(STAT_SMTP_BYTES, (int64_t)size);
-	log_info("s=%s event=mail q=%s user=%s client=%s size=%llu "
+	log_info("s=%s event=mail q=%s user=%s client=%s helo=%s size=%llu "
 	    "rcpts=%u", session_id(s), qid, log_q(s->user), s->peer,
-	    (unsigned long long)size, rcpts);
+	    log_q(s->helo), (unsigned long long)size, rcpts);
 	session_reply(s, REPLY_QUEUED, qid);
 }

@@ -10,6 +10,10 @@ void	 smtp_greeting(struct session *);
 void	 smtp_line(struct session *, struct slice line);
 /* Decode input of DATA; true when some was used. */
 bool	 smtp_data(struct session *);
+/* Octets of a chunk, within transaction_room(). */
+void	 smtp_chunk(struct session *, struct slice);
+/* The last chunk is read. */
+void	 smtp_chunks_end(struct session *);
 /* The queue answered MAIL or RCPT; took octets; decided on the message. */
 void	 smtp_verdict(struct session *, unsigned int verdict,
     const char *detail);

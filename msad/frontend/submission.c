@@ -1,10 +1,12 @@
 /*
  * The corrections of a submission (RFC 6409 section 8) on its header section:
- * Date and Message-ID are added when they are missing or not valid,
- * Return-Path, Bcc and Resent-Bcc are taken away, obsolete blanks are too.
- * What cannot be corrected is refused. Part of the front-end; pure but for the
- * random part of a Message-ID; the section comes from the client. The queue
- * checks the result again and writes Received itself.
+ * Date, Message-ID and a destination are added when they are missing,
+ * Return-Path, Bcc and forged Authentication-Results are taken away, several
+ * To or Cc become one, addresses in obsolete form and raw UTF-8 are written
+ * anew (rewrite.c). What cannot be corrected is refused with the field's name.
+ * Part of the front-end; pure but for memory and the random part of a
+ * Message-ID; the section comes from the client. The queue checks the result
+ * again, compares From and Sender with the login, and writes Received itself.
  */
 
 #include <stdio.h>
@@ -12,7 +14,17 @@
 #include <string.h>
 
 #include "common/header.h"
+#include "common/mailbox.h"
+#include "msad/frontend/rewrite.h"
 #include "msad/frontend/submission.h"
+
+/* How a field is read. */
+enum syntax {
+	SYNTAX_TEXT = 0,	/* unstructured */
+	SYNTAX_TOKENS,		/* structured, left as it is */
+	SYNTAX_ADDRS,
+	SYNTAX_ADDR		/* one address alone */
+};
 
 enum field {
 	FIELD_OTHER = 0,
@@ -24,7 +36,10 @@ enum field {
 	FIELD_MESSAGE_ID,
 	FIELD_IN_REPLY_TO,
 	FIELD_REFERENCES,
+	FIELD_TO,
+	FIELD_CC,
 	FIELD_RECEIVED,
+	FIELD_RESULTS,
 	FIELD_REMOVED,		/* Return-Path, Bcc, Resent-Bcc */
 	FIELD_MAX
 };
@@ -33,42 +48,83 @@ struct field_name {
 	const char	*name;
 	size_t		 len;
 	enum field	 field;
+	enum syntax	 syntax;
 };
 
-#define NAME(s, f)	{ s, sizeof(s) - 1, f }
+#define NAME(s, f, y)	{ s, sizeof(s) - 1, FIELD_##f, SYNTAX_##y }
 static const struct field_name names[] = {
-	NAME("From", FIELD_FROM),
-	NAME("Sender", FIELD_SENDER),
-	NAME("Reply-To", FIELD_REPLY_TO),
-	NAME("Date", FIELD_DATE),
-	NAME("Subject", FIELD_SUBJECT),
-	NAME("Message-ID", FIELD_MESSAGE_ID),
-	NAME("In-Reply-To", FIELD_IN_REPLY_TO),
-	NAME("References", FIELD_REFERENCES),
-	NAME("Received", FIELD_RECEIVED),
-	NAME("Return-Path", FIELD_REMOVED),
-	NAME("Bcc", FIELD_REMOVED),
-	NAME("Resent-Bcc", FIELD_REMOVED),
+	NAME("From", FROM, ADDRS),
+	NAME("Sender", SENDER, ADDR),
+	NAME("Reply-To", REPLY_TO, ADDRS),
+	NAME("Date", DATE, TOKENS),
+	NAME("Subject", SUBJECT, TEXT),
+	NAME("Message-ID", MESSAGE_ID, TOKENS),
+	NAME("In-Reply-To", IN_REPLY_TO, TOKENS),
+	NAME("References", REFERENCES, TOKENS),
+	NAME("To", TO, ADDRS),
+	NAME("Cc", CC, ADDRS),
+	NAME("Received", RECEIVED, TOKENS),
+	NAME("Authentication-Results", RESULTS, TOKENS),
+	NAME("Return-Path", REMOVED, TOKENS),
+	NAME("Bcc", REMOVED, TOKENS),
+	NAME("Resent-Bcc", REMOVED, TOKENS),
+	NAME("Resent-From", OTHER, ADDRS),
+	NAME("Resent-Sender", OTHER, ADDR),
+	NAME("Resent-Reply-To", OTHER, ADDRS),
+	NAME("Resent-To", OTHER, ADDRS),
+	NAME("Resent-Cc", OTHER, ADDRS),
+	NAME("Resent-Date", OTHER, TOKENS),
+	NAME("Resent-Message-ID", OTHER, TOKENS),
+	NAME("Keywords", OTHER, TOKENS),
+	NAME("MIME-Version", OTHER, TOKENS),
+	NAME("Content-Type", OTHER, TOKENS),
+	NAME("Content-Transfer-Encoding", OTHER, TOKENS),
+	NAME("Content-Disposition", OTHER, TOKENS),
+	NAME("Content-ID", OTHER, TOKENS),
+	NAME("DKIM-Signature", OTHER, TOKENS),
+	NAME("List-Id", OTHER, TOKENS),
+	NAME("List-Post", OTHER, TOKENS),
+	NAME("List-Unsubscribe", OTHER, TOKENS),
+};
+#define NNAMES		(sizeof(names) / sizeof(names[0]))
+#define FIELDS_FIRST	32
+
+/* A field of the section and what it is. */
+struct known {
+	struct header_field	 f;
+	enum field		 kind;
+	enum syntax		 syntax;
 };
 
-/* Where the corrected section grows, behind which it is read. */
-struct rewrite {
-	char		*to;
-	unsigned int	 seen[FIELD_MAX];
-	bool		 date_ok;
-	bool		 msgid_ok;
+struct work {
+	struct submission	*sub;
+	struct rewrite_rules	 rules;
+	struct rewrite_out	 out;
+	struct known		*fields;
+	size_t			 nfields;
+	size_t			 cap;
+	unsigned int		 seen[FIELD_MAX];
+	bool			 merged[FIELD_MAX];	/* To, Cc: written */
+	bool			 destination;	/* a To or Cc was written */
+	bool			 date_ok;
+	bool			 msgid_ok;
 };
 
-static enum field
-field_find(struct slice name)
+static void
+field_find(struct known *k)
 {
-	size_t	i;
+	const struct field_name	*n;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (names[i].len == name.len &&
-		    strncasecmp(names[i].name, name.p, name.len) == 0)
-			return names[i].field;
-	return FIELD_OTHER;
+	k->kind = FIELD_OTHER;
+	k->syntax = SYNTAX_TEXT;
+	for (n = names; n < names + NNAMES; n++)
+		if (n->len == k->f.name.len && ((n->name[0] ^
+		    k->f.name.p[0]) & 0xdf) == 0 &&
+		    strncasecmp(n->name, k->f.name.p, n->len) == 0) {
+			k->kind = n->field;
+			k->syntax = n->syntax;
+			return;
+		}
 }
 
 static bool
@@ -82,46 +138,18 @@ has_8bit(struct slice s)
 	return c > 127;
 }
 
-static void
-put(struct rewrite *rw, const char *p, size_t n)
+/* Refuse with "the NAME field has WHAT". */
+static enum reply
+malformed(struct work *w, const struct known *k, const char *what)
 {
-	if (rw->to != p)
-		memmove(rw->to, p, n);
-	rw->to += n;
-}
-
-/* Is the line of n octets with CRLF nothing but white space? */
-static bool
-blank_line(const char *p, size_t n)
-{
-	size_t	i;
-
-	for (i = 0; i < n; i++)
-		if (p[i] != ' ' && p[i] != '\t' && p[i] != '\r' && p[i] != '\n')
-			return false;
-	return true;
-}
-
-/* Body of a field, without continuation lines that are blank. */
-static void
-put_body(struct rewrite *rw, struct slice body)
-{
-	const char	*lf;
-	size_t		 n;
-	bool		 first = true;
-
-	while (body.len > 0) {
-		lf = memchr(body.p, '\n', body.len);
-		n = lf == NULL ? body.len : (size_t)(lf - body.p) + 1;
-		if (first || !blank_line(body.p, n))
-			put(rw, body.p, n);
-		first = false;
-		body = slice_from(body, n);
-	}
+	snprintf(w->sub->text, sizeof(w->sub->text), "the %.*s field has %s",
+	    k->f.name.len > 64 ? 64 : (int)k->f.name.len, k->f.name.p, what);
+	w->sub->detail = w->sub->text;
+	return REPLY_MALFORMED;
 }
 
 static void
-put_field(struct rewrite *rw, const struct header_field *f)
+put_field(struct rewrite_out *o, const struct header_field *f)
 {
 	bool	folded, spaced;
 
@@ -129,34 +157,47 @@ put_field(struct rewrite *rw, const struct header_field *f)
 	    f->body.p + f->body.len - 1;
 	spaced = f->name.p + f->name.len + 1 != f->body.p;
 	if (!folded && !spaced) {
-		put(rw, f->all.p, f->all.len);
+		rewrite_put(o, f->all.p, f->all.len);
 		return;
 	}
-	put(rw, f->name.p, f->name.len);
-	*rw->to++ = ':';
-	put_body(rw, f->body);
+	rewrite_put(o, f->name.p, f->name.len);
+	rewrite_put(o, ":", 1);
+	rewrite_body(o, f->body);
 }
 
-/* Look at a field and put it, unless it is to go. */
-static void
-take_field(struct rewrite *rw, const struct header_field *f)
+/* Read all fields; what cannot be a header is refused. */
+static enum reply
+read_fields(struct work *w)
 {
-	enum field	kind = field_find(f->name);
+	struct header	 h;
+	struct known	*p, k;
+	size_t		 cap;
+	int		 n;
 
-	rw->seen[kind]++;
-	if (kind == FIELD_REMOVED)
-		return;
-	if (kind == FIELD_DATE && !(rw->date_ok = header_date_ok(f->body)))
-		return;
-	if (kind == FIELD_MESSAGE_ID &&
-	    !(rw->msgid_ok = header_msgid_ok(f->body)))
-		return;
-	put_field(rw, f);
+	memset(&k, 0, sizeof(k));
+	header_begin(&h, SLICE(w->sub->section, w->sub->len));
+	while ((n = header_next(&h, &k.f, &w->sub->detail)) == 1) {
+		field_find(&k);
+		w->seen[k.kind]++;
+		if (w->nfields == w->cap) {
+			cap = w->cap == 0 ? FIELDS_FIRST : w->cap * 2;
+			if ((p = reallocarray(w->fields, cap, sizeof(*p))) ==
+			    NULL)
+				return REPLY_TROUBLE;
+			w->fields = p;
+			w->cap = cap;
+		}
+		w->fields[w->nfields++] = k;
+	}
+	if (n == -1)
+		return w->sub->detail == header_too_big ? REPLY_TOO_BIG :
+		    REPLY_MALFORMED;
+	return REPLY_NONE;
 }
 
 /* Single fields (R5322-3.6-b), From, and the count of Received. */
 static enum reply
-check_counts(struct submission *sub, const struct rewrite *rw)
+check_counts(struct work *w)
 {
 	static const struct {
 		enum field	 field;
@@ -174,73 +215,200 @@ check_counts(struct submission *sub, const struct rewrite *rw)
 	size_t	i;
 
 	for (i = 0; i < sizeof(single) / sizeof(single[0]); i++)
-		if (rw->seen[single[i].field] > 1) {
-			sub->detail = single[i].text;
+		if (w->seen[single[i].field] > 1) {
+			w->sub->detail = single[i].text;
 			return REPLY_MALFORMED;
 		}
-	if (rw->seen[FIELD_FROM] == 0) {
-		sub->detail = "no From field";
+	if (w->seen[FIELD_FROM] == 0) {
+		w->sub->detail = "no From field";
 		return REPLY_MALFORMED;
 	}
-	return rw->seen[FIELD_RECEIVED] > HEADER_RECEIVED_MAX ? REPLY_LOOP :
+	return w->seen[FIELD_RECEIVED] > header_limits.received ? REPLY_LOOP :
 	    REPLY_NONE;
 }
 
+/* Write field i and the others of its kind as one (R5322-4.5.3-a). */
 static void
-add_fields(struct submission *sub, const struct rewrite *rw)
+put_merged(struct work *w, size_t i)
 {
-	unsigned char	rnd[16];
-	char		date[64];
-	size_t		i, n = 0;
+	const struct known	*k = &w->fields[i];
+	bool			 first = true;
+	size_t			 j;
 
-	if (!rw->date_ok && header_date(date, sizeof(date), sub->now) > 0) {
-		n = (size_t)snprintf(sub->fields, sizeof(sub->fields),
-		    "Date: %s\r\n", date);
+	rewrite_put(&w->out, k->f.name.p, k->f.name.len);
+	rewrite_put(&w->out, ":", 1);
+	for (j = i; j < w->nfields; j++)
+		if (j == i || (k->kind != FIELD_OTHER &&
+		    w->fields[j].kind == k->kind))
+			rewrite_addresses(&w->out, &w->rules,
+			    w->fields[j].f.body, &first);
+	rewrite_put(&w->out, "\r\n", 2);
+}
+
+/* Look at all To or Cc fields from i on: what they hold together. */
+static enum reply
+look_all(struct work *w, size_t i, struct rewrite_found *all)
+{
+	const struct known	*k = &w->fields[i];
+	struct rewrite_found	 found;
+	const char		*reason;
+	size_t			 j;
+
+	memset(all, 0, sizeof(*all));
+	for (j = i; j < w->nfields; j++) {
+		if (j != i && (k->kind == FIELD_OTHER ||
+		    w->fields[j].kind != k->kind))
+			continue;
+		if (rewrite_look(&w->rules, w->fields[j].f.body, &found,
+		    &reason) == -1)
+			return malformed(w, &w->fields[j], reason);
+		all->naddrs += found.naddrs;
+		all->ngroups += found.ngroups;
+		all->change = all->change || found.change || j != i;
+		if (k->kind == FIELD_OTHER || w->seen[k->kind] == 1)
+			break;
+	}
+	return REPLY_NONE;
+}
+
+static enum reply
+take_addresses(struct work *w, size_t i)
+{
+	const struct known	*k = &w->fields[i];
+	struct rewrite_found	 found;
+	enum reply		 r;
+
+	if ((k->kind == FIELD_TO || k->kind == FIELD_CC) &&
+	    w->merged[k->kind])
+		return REPLY_NONE;		/* it is in the first */
+	w->merged[k->kind] = true;
+	if ((r = look_all(w, i, &found)) != REPLY_NONE)
+		return r;
+	if (found.naddrs + found.ngroups == 0) {
+		if (k->kind == FIELD_FROM)
+			return malformed(w, k, "no address");
+		return REPLY_NONE;		/* an empty field goes */
+	}
+	if (k->syntax == SYNTAX_ADDR && (found.naddrs != 1 ||
+	    found.ngroups != 0))
+		return malformed(w, k, "to be one address");
+	if (found.change)
+		put_merged(w, i);
+	else
+		put_field(&w->out, &k->f);
+	if (k->kind == FIELD_TO || k->kind == FIELD_CC)
+		w->destination = true;
+	return REPLY_NONE;
+}
+
+/* UTF-8 that may not stay: encode it, or say where it cannot be. */
+static enum reply
+take_8bit(struct work *w, const struct known *k)
+{
+	if (!mailbox_utf8_ok(k->f.body))
+		return malformed(w, k, "octets that are not UTF-8");
+	if (w->rules.utf8)
+		put_field(&w->out, &k->f);
+	else if (k->syntax == SYNTAX_TEXT)
+		rewrite_text(&w->out, &k->f);
+	else
+		return malformed(w, k, "characters outside ASCII, which have "
+		    "to be encoded");
+	return REPLY_NONE;
+}
+
+/* Look at a field and put it as it is to be, unless it is to go. */
+static enum reply
+take_field(struct work *w, size_t i)
+{
+	const struct known	*k = &w->fields[i];
+
+	if (k->kind == FIELD_REMOVED)
+		return REPLY_NONE;
+	if (k->syntax == SYNTAX_ADDRS || k->syntax == SYNTAX_ADDR)
+		return take_addresses(w, i);
+	if (k->kind == FIELD_DATE && !(w->date_ok = header_date_ok(k->f.body)))
+		return REPLY_NONE;
+	if (k->kind == FIELD_MESSAGE_ID &&
+	    !(w->msgid_ok = header_msgid_ok(k->f.body)))
+		return REPLY_NONE;
+	if (k->kind == FIELD_RESULTS &&
+	    rewrite_results_forged(k->f.body, w->sub->host))
+		return REPLY_NONE;
+	if (has_8bit(k->f.body))
+		return take_8bit(w, k);
+	put_field(&w->out, &k->f);
+	return REPLY_NONE;
+}
+
+static void
+add_fields(struct work *w)
+{
+	struct submission	*sub = w->sub;
+	unsigned char		 rnd[16];
+	char			 buf[512], date[64], hex[33];
+	size_t			 i;
+	int			 n;
+
+	if (!w->date_ok && header_date(date, sizeof(date), sub->now) > 0) {
+		n = snprintf(buf, sizeof(buf), "Date: %s\r\n", date);
+		rewrite_put(&w->out, buf, (size_t)n);
 		sub->added |= ADDED_DATE;
 	}
-	if (!rw->msgid_ok) {
+	if (!w->msgid_ok) {
 		arc4random_buf(rnd, sizeof(rnd));
-		n += (size_t)snprintf(sub->fields + n,
-		    sizeof(sub->fields) - n, "Message-ID: <");
 		for (i = 0; i < sizeof(rnd); i++)
-			n += (size_t)snprintf(sub->fields + n,
-			    sizeof(sub->fields) - n, "%02x", rnd[i]);
-		n += (size_t)snprintf(sub->fields + n,
-		    sizeof(sub->fields) - n, ".%llx@%.255s>\r\n",
+			snprintf(hex + 2 * i, 3, "%02x", rnd[i]);
+		n = snprintf(buf, sizeof(buf),
+		    "Message-ID: <%s.%llx@%.255s>\r\n", hex,
 		    (unsigned long long)sub->now, sub->host);
+		rewrite_put(&w->out, buf, (size_t)n);
 		sub->added |= ADDED_MESSAGE_ID;
 	}
-	sub->fields_len = n;
+	if (!w->destination)
+		rewrite_put(&w->out, "To: undisclosed-recipients:;\r\n", 30);
+}
+
+static enum reply
+correct(struct work *w)
+{
+	enum reply	r;
+	size_t		i;
+
+	if ((r = read_fields(w)) != REPLY_NONE ||
+	    (r = check_counts(w)) != REPLY_NONE)
+		return r;
+	for (i = 0; i < w->nfields; i++)
+		if ((r = take_field(w, i)) != REPLY_NONE)
+			return r;
+	add_fields(w);
+	if (w->out.full)
+		return w->out.len > header_limits.section / 2 ? REPLY_TOO_BIG :
+		    REPLY_TROUBLE;
+	return REPLY_NONE;
 }
 
 enum reply
 submission_correct(struct submission *sub)
 {
-	struct header		h;
-	struct header_field	f;
-	struct rewrite		rw;
-	enum reply		r;
-	int			n;
+	struct work	w;
+	enum reply	r;
 
-	memset(&rw, 0, sizeof(rw));
-	rw.to = sub->section;
+	memset(&w, 0, sizeof(w));
+	w.sub = sub;
+	w.rules.utf8 = sub->utf8;
+	w.rules.appends = sub->appends;
+	sub->out = NULL;
+	sub->out_len = 0;
 	sub->added = 0;
-	sub->fields_len = 0;
 	sub->detail = NULL;
-	if (has_8bit(SLICE(sub->section, sub->len))) {
-		sub->detail = "characters outside ASCII in the header, which "
-		    "have to be encoded";
-		return REPLY_MALFORMED;
-	}
-	header_begin(&h, SLICE(sub->section, sub->len));
-	while ((n = header_next(&h, &f, &sub->detail)) == 1)
-		take_field(&rw, &f);
-	if (n == -1)
-		return sub->detail == header_too_big ? REPLY_TOO_BIG :
-		    REPLY_MALFORMED;
-	if ((r = check_counts(sub, &rw)) != REPLY_NONE)
+	r = correct(&w);
+	free(w.fields);
+	if (r != REPLY_NONE) {
+		free(w.out.p);
 		return r;
-	sub->len = (size_t)(rw.to - sub->section);
-	add_fields(sub, &rw);
+	}
+	sub->out = w.out.p;
+	sub->out_len = w.out.len;
 	return REPLY_NONE;
 }

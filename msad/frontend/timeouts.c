@@ -11,16 +11,20 @@
 
 /* Milliseconds. */
 #define HANDSHAKE_MS	60000
-#define IDLE_MS		300000
-#define UNAUTH_MS	600000
-#define DATA_MS		180000
+#define PROXY_MS	5000		/* PX-1 */
 #define RATE_WINDOW_MS	300000
-#define RATE_FLOOR	100		/* octets a second (X-slow-2) */
 #define AUTH_MS		60000
 #define ANSWER_MS	110000		/* R6409-5.3-a */
 #define UNREAD_MS	300000		/* X-slow-3 */
 #define CLOSING_MS	30000
 #define LINGER_MS	2000
+
+/* A limit of the configuration, in ms. */
+static int64_t
+limit_ms(uint64_t seconds)
+{
+	return (int64_t)seconds * 1000;
+}
 
 /* When the state ends by itself, in ms. */
 static int64_t
@@ -31,6 +35,8 @@ state_due(const struct session *s)
 	switch (s->state) {
 	case SESSION_HANDSHAKE:
 		return s->since + HANDSHAKE_MS;
+	case SESSION_PROXY:
+		return s->since + PROXY_MS;
 	case SESSION_AUTH_WAIT:
 		return s->since + AUTH_MS;
 	case SESSION_AUTH_DELAY:
@@ -41,7 +47,8 @@ state_due(const struct session *s)
 	case SESSION_QUEUE_WAIT:
 		return s->since + ANSWER_MS;
 	case SESSION_DATA:
-		due = s->last + DATA_MS;
+	case SESSION_CHUNK:
+		due = s->last + limit_ms(s->set->limits.data_time);
 		return s->window + RATE_WINDOW_MS < due ?
 		    s->window + RATE_WINDOW_MS : due;
 	case SESSION_CLOSING:
@@ -49,7 +56,7 @@ state_due(const struct session *s)
 	case SESSION_LINGER:
 		return s->since + LINGER_MS;
 	default:
-		return s->last + IDLE_MS;
+		return s->last + limit_ms(s->set->limits.idle_time);
 	}
 }
 
@@ -57,10 +64,11 @@ int64_t
 timeouts_due(const struct session *s)
 {
 	int64_t	due = state_due(s);
+	int64_t	login = s->opened + limit_ms(s->set->limits.login_time);
 
 	if (s->user == NULL && s->state < SESSION_CLOSING &&
-	    s->opened + UNAUTH_MS < due)
-		due = s->opened + UNAUTH_MS;
+	    login < due)
+		due = login;
 	if (s->stuck != 0 && s->stuck + UNREAD_MS < due)
 		due = s->stuck + UNREAD_MS;
 	return due;
@@ -80,16 +88,18 @@ answer_late(struct session *s)
 	s->flush = true;
 }
 
-/* DATA: too slow, or is the rate window just over? */
+/* DATA or BDAT: too slow, or is the rate window just over? */
 static void
 data_late(struct session *s, int64_t now)
 {
-	uint64_t	n = s->tx->data.size - s->window_size;
+	uint64_t	size = s->state == SESSION_CHUNK ? s->chunk_seen :
+	    s->tx->data.size;
+	uint64_t	n = size - s->window_size;
 
-	if (now < s->last + DATA_MS &&
-	    n >= (uint64_t)RATE_FLOOR * RATE_WINDOW_MS / 1000) {
+	if (now < s->last + limit_ms(s->set->limits.data_time) &&
+	    n >= s->set->limits.data_rate * RATE_WINDOW_MS / 1000) {
 		s->window = now;
-		s->window_size = s->tx->data.size;
+		s->window_size = size;
 		return;
 	}
 	session_end(s, REPLY_TIMEOUT, "data-timeout");
@@ -103,7 +113,8 @@ timeouts_expired(struct session *s, int64_t now)
 		return;
 	}
 	if (s->user == NULL && s->state < SESSION_CLOSING &&
-	    s->state != SESSION_HANDSHAKE && now >= s->opened + UNAUTH_MS) {
+	    s->state != SESSION_HANDSHAKE && s->state != SESSION_PROXY &&
+	    now >= s->opened + limit_ms(s->set->limits.login_time)) {
 		session_end(s, REPLY_TIMEOUT, "no-login");
 		return;
 	}
@@ -123,6 +134,7 @@ timeouts_expired(struct session *s, int64_t now)
 		answer_late(s);
 		break;
 	case SESSION_DATA:
+	case SESSION_CHUNK:
 		data_late(s, now);
 		break;
 	default:

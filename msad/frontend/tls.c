@@ -145,6 +145,33 @@ server_tls_new(const char *pem, size_t len, char *reason, size_t size)
 	return server;
 }
 
+/*
+ * The first of the client's protocol names that is ours (R9325-3.8-a). One
+ * that offers names and none of ours, a browser, gets an alert.
+ */
+static int
+select_alpn(SSL *ssl, const unsigned char **out, unsigned char *outlen,
+    const unsigned char *in, unsigned int inlen, void *arg)
+{
+	static const char *const	names[] = {
+		"smtp", "esmtp", "submission"
+	};
+	size_t				i;
+
+	(void)ssl;
+	(void)arg;
+	for (; inlen > 0 && inlen > in[0]; inlen -= in[0] + 1U,
+	    in += in[0] + 1)
+		for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+			if (strlen(names[i]) == in[0] &&
+			    memcmp(names[i], in + 1, in[0]) == 0) {
+				*out = in + 1;
+				*outlen = in[0];
+				return SSL_TLSEXT_ERR_OK;
+			}
+	return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
 struct tls *
 server_tls_accept(struct tls *server, int fd, void **ssl)
 {
@@ -153,7 +180,9 @@ server_tls_accept(struct tls *server, int fd, void **ssl)
 	made = NULL;
 	if (tls_accept_socket(server, &conn, fd) == -1)
 		return NULL;
-	*ssl = made;
+	if ((*ssl = made) != NULL)
+		SSL_CTX_set_alpn_select_cb(SSL_get_SSL_CTX(made), select_alpn,
+		    NULL);
 	return conn;
 }
 

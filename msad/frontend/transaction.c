@@ -1,8 +1,9 @@
 /*
  * One message on its way from the decoder to the queue. Part of the
  * front-end; session.c calls it. The header section is gathered, corrected
- * (submission.c) and only then sent; the body follows as it comes, straight
- * from the input buffer into the channel.
+ * (submission.c) and only then sent; the body goes through the conversion of
+ * common/mime.c, which may have to see some of it before the header is known,
+ * and follows as it comes.
  *
  * At most IPC_BODY_CREDIT octets are under way to the queue; what cannot be
  * sent stays with the client, whose socket session.c stops reading. A message
@@ -13,11 +14,15 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/child.h"
+#include "common/conf.h"
 #include "common/header.h"
+#include "common/mime_field.h"
 #include "msad/frontend/submission.h"
 #include "msad/frontend/transaction.h"
 
 #define BUF_FIRST	4096
+#define ROOM_ENCODED	4096	/* of input at a time, when it may grow */
 
 struct transaction *
 transaction_new(struct ipc *queue, uint64_t sid, const char *host,
@@ -41,7 +46,7 @@ drop_buffers(struct transaction *tx)
 	free(tx->fields);
 	tx->buf = tx->fields = NULL;
 	tx->len = tx->cap = 0;
-	memset(tx->parts, 0, sizeof(tx->parts));
+	tx->header = SLICE("", 0);
 }
 
 void
@@ -50,6 +55,7 @@ transaction_free(struct transaction *tx)
 	if (tx == NULL)
 		return;
 	drop_buffers(tx);
+	mime_free(tx->mime);
 	free(tx);
 }
 
@@ -61,55 +67,65 @@ spoil(struct transaction *tx, enum reply r, const char *detail)
 	tx->bad = r;
 	tx->detail = detail;
 	drop_buffers(tx);
+	mime_free(tx->mime);
+	tx->mime = NULL;
 }
 
+/* Octets that wait for the queue's credit. */
 static size_t
-parts_left(const struct transaction *tx)
+waiting(const struct transaction *tx)
 {
-	return tx->parts[PART_HEADER].len + tx->parts[PART_ADDED].len +
-	    tx->parts[PART_BODY].len;
+	return tx->header.len + (tx->mime != NULL && tx->header_sent ?
+	    mime_out(tx->mime).len : 0);
 }
 
 size_t
 transaction_room(const struct transaction *tx)
 {
+	size_t	room = IPC_BODY_CREDIT - tx->outstanding;
+
 	if (tx->bad != REPLY_NONE || !tx->header_done)
 		return IPC_PIECE_MAX;
-	if (parts_left(tx) > 0)
+	if (waiting(tx) > 0)
 		return 0;
-	return IPC_BODY_CREDIT - tx->outstanding < IPC_PIECE_MAX ?
-	    IPC_BODY_CREDIT - tx->outstanding : IPC_PIECE_MAX;
+	if (room > ROOM_ENCODED && mime_grows(tx->mime))
+		return ROOM_ENCODED;
+	return room < IPC_PIECE_MAX ? room : IPC_PIECE_MAX;
 }
 
-static void
-count(struct transaction *tx, size_t n)
+/* Send of s what credit allows, and how much that was. */
+static size_t
+send_piece(struct transaction *tx, unsigned int type, struct slice s)
 {
+	size_t	n = s.len;
+
+	if (n > IPC_PIECE_MAX)
+		n = IPC_PIECE_MAX;
+	if (n > IPC_BODY_CREDIT - tx->outstanding)
+		n = IPC_BODY_CREDIT - tx->outstanding;
+	if (n == 0)
+		return 0;
+	ipc_start(tx->queue, type, tx->sid);
+	ipc_put_bytes(tx->queue, s.p, n);
+	ipc_send(tx->queue);
 	tx->sent += n;
 	tx->outstanding += n;
+	return n;
 }
 
-/* Send of the gathered parts what credit allows. */
+/* Send what waits, the header first, as far as credit allows. */
 static void
-send_parts(struct transaction *tx)
+send_waiting(struct transaction *tx)
 {
-	size_t	i, n;
+	size_t	n;
 
-	for (i = 0; i < PART_MAX; i++)
-		while ((n = tx->parts[i].len) > 0) {
-			if (n > IPC_PIECE_MAX)
-				n = IPC_PIECE_MAX;
-			if (n > IPC_BODY_CREDIT - tx->outstanding)
-				n = IPC_BODY_CREDIT - tx->outstanding;
-			if (n == 0)
-				return;
-			ipc_start(tx->queue, i == PART_BODY ? IPC_SMTP_BODY :
-			    IPC_SMTP_HEADER, tx->sid);
-			ipc_put_bytes(tx->queue, tx->parts[i].p, n);
-			ipc_send(tx->queue);
-			tx->parts[i] = slice_from(tx->parts[i], n);
-			count(tx, n);
-		}
+	while ((n = send_piece(tx, IPC_SMTP_HEADER, tx->header)) > 0)
+		tx->header = slice_from(tx->header, n);
+	if (tx->header.len > 0 || !tx->header_sent || tx->mime == NULL)
+		return;
 	drop_buffers(tx);
+	while ((n = send_piece(tx, IPC_SMTP_BODY, mime_out(tx->mime))) > 0)
+		mime_use(tx->mime, n);
 }
 
 static void
@@ -125,43 +141,93 @@ send_data(struct transaction *tx, const struct tx_origin *o)
 }
 
 /*
- * The header section is the first len octets of buf; body octets follow from
- * body on. Correct it and begin to send.
+ * It is known what becomes of the body: say so in the corrected header, and
+ * begin to send.
  */
 static void
-header_complete(struct transaction *tx, size_t len, size_t body,
-    const struct tx_origin *o)
+header_send(struct transaction *tx)
+{
+	const char	*more = mime_top_fields(tx->mime);
+	size_t		 n = strlen(more);
+	char		*p;
+
+	if (mime_top_changed(tx->mime))
+		tx->fields_len = mime_strip_cte(tx->fields, tx->fields_len);
+	if (n > 0) {
+		if ((p = realloc(tx->fields, tx->fields_len + n)) == NULL) {
+			spoil(tx, REPLY_TROUBLE, NULL);
+			return;
+		}
+		memcpy(p + tx->fields_len, more, n);
+		tx->fields = p;
+		tx->fields_len += n;
+	}
+	tx->header = SLICE(tx->fields, tx->fields_len);
+	tx->header_sent = true;
+	send_data(tx, &tx->origin);
+}
+
+/* Body octets came, or their end (p is NULL). */
+static void
+convert(struct transaction *tx, const char *p, size_t n)
+{
+	if (tx->bad != REPLY_NONE)
+		return;
+	if ((p != NULL ? mime_take(tx->mime, p, n) : mime_end(tx->mime)) ==
+	    -1) {
+		p = mime_reason(tx->mime);
+		spoil(tx, p == NULL ? REPLY_TROUBLE : REPLY_MALFORMED, p);
+	} else if (!tx->header_sent && mime_top_known(tx->mime))
+		header_send(tx);
+}
+
+/* The header section is the first len octets of buf. Correct it. */
+static void
+header_correct(struct transaction *tx, size_t len)
 {
 	struct submission	sub;
 	enum reply		r;
 
-	tx->header_done = true;
-	if (len > HEADER_SECTION_MAX) {
-		spoil(tx, REPLY_TOO_BIG, NULL);
-		return;
-	}
 	memset(&sub, 0, sizeof(sub));
 	sub.section = tx->buf;
 	sub.len = len;
 	sub.host = tx->host;
 	sub.now = time(NULL);
+	sub.appends = child_conf() != NULL ? &child_conf()->appends : NULL;
 	if ((r = submission_correct(&sub)) != REPLY_NONE) {
-		spoil(tx, r, sub.detail);
+		strlcpy(tx->text, sub.detail != NULL ? sub.detail : "",
+		    sizeof(tx->text));
+		spoil(tx, r, tx->text);
 		return;
 	}
 	tx->added = sub.added;
-	tx->parts[PART_HEADER] = SLICE(tx->buf, sub.len);
-	tx->parts[PART_BODY] = SLICE(tx->buf + body, tx->len - body);
-	if (sub.fields_len > 0) {
-		if ((tx->fields = malloc(sub.fields_len)) == NULL) {
-			spoil(tx, REPLY_TROUBLE, NULL);
-			return;
-		}
-		memcpy(tx->fields, sub.fields, sub.fields_len);
-		tx->parts[PART_ADDED] = SLICE(tx->fields, sub.fields_len);
+	tx->fields = sub.out;
+	tx->fields_len = sub.out_len;
+	tx->mime = mime_new(SLICE(tx->fields, tx->fields_len), tx->convert);
+	if (tx->mime == NULL)
+		spoil(tx, REPLY_TROUBLE, NULL);
+}
+
+/* The header section is there; body octets follow in buf from body on. */
+static void
+header_complete(struct transaction *tx, size_t len, size_t body,
+    const struct tx_origin *o)
+{
+	tx->header_done = true;
+	tx->origin = *o;
+	if (len > header_limits.section) {
+		spoil(tx, REPLY_TOO_BIG, NULL);
+		return;
 	}
-	send_data(tx, o);
-	send_parts(tx);
+	header_correct(tx, len);
+	if (tx->bad == REPLY_NONE)
+		convert(tx, tx->buf + body, tx->len - body);
+	if (tx->bad != REPLY_NONE)
+		return;
+	free(tx->buf);
+	tx->buf = NULL;
+	tx->len = tx->cap = 0;
+	send_waiting(tx);
 }
 
 static int
@@ -204,39 +270,40 @@ gather(struct transaction *tx, const struct data_run *run,
 	    4)) != NULL)
 		header_complete(tx, (size_t)(p - tx->buf) + 2,
 		    (size_t)(p - tx->buf) + 4, o);
-	else if (tx->len > HEADER_SECTION_MAX + 2)
+	else if (tx->len > header_limits.section + 2)
 		spoil(tx, REPLY_TOO_BIG, NULL);
 }
 
-static void
-stream(struct transaction *tx, const struct data_run *run)
+/* What is wrong with the octets, of the faults that count. */
+static unsigned int
+faults(const struct transaction *tx)
 {
-	size_t	i;
+	unsigned int	f = tx->data.faults;
 
-	if (run->octets == 0)
-		return;
-	ipc_start(tx->queue, IPC_SMTP_BODY, tx->sid);
-	ipc_put_u32(tx->queue, (uint32_t)run->octets);
-	for (i = 0; i < run->n; i++)
-		ipc_put_raw(tx->queue, run->slices[i].p, run->slices[i].len);
-	ipc_send(tx->queue);
-	count(tx, run->octets);
+	if (tx->convert == MIME_BINARY_IN)
+		return 0;
+	return tx->convert == MIME_OFF ? f : f & ~DATA_LONG;
 }
 
 void
 transaction_take(struct transaction *tx, const struct data_run *run,
     const struct tx_origin *o)
 {
+	size_t	i;
+
 	if (tx->data.size > tx->size_max)
 		spoil(tx, REPLY_TOO_BIG, NULL);
-	else if (tx->data.faults != 0)
+	else if (faults(tx) != 0)
 		spoil(tx, REPLY_MALFORMED, NULL);
 	if (tx->bad != REPLY_NONE)
 		return;
-	if (!tx->header_done)
+	if (!tx->header_done) {
 		gather(tx, run, o);
-	else
-		stream(tx, run);
+		return;
+	}
+	for (i = 0; i < run->n; i++)
+		convert(tx, run->slices[i].p, run->slices[i].len);
+	send_waiting(tx);
 }
 
 /* The reason that counts at the end of the data. */
@@ -245,8 +312,8 @@ final_reason(struct transaction *tx)
 {
 	if (tx->data.size > tx->size_max)
 		return REPLY_TOO_BIG;
-	if (tx->data.faults != 0) {
-		tx->detail = data_fault(tx->data.faults);
+	if (faults(tx) != 0) {
+		tx->detail = data_fault(faults(tx));
 		return REPLY_MALFORMED;
 	}
 	return tx->bad;
@@ -258,14 +325,20 @@ transaction_finish(struct transaction *tx, const struct tx_origin *o,
 {
 	if (tx->bad == REPLY_NONE && tx->data.size == 0)
 		spoil(tx, REPLY_MALFORMED, "the message is empty");
+	if (faults(tx) != 0)	/* a CR may be the last octet of a chunk */
+		spoil(tx, REPLY_MALFORMED, NULL);
 	if (tx->bad == REPLY_NONE && !tx->header_done)
 		header_complete(tx, tx->len, tx->len, o);
+	if (!tx->ended)
+		convert(tx, NULL, 0);
+	tx->ended = true;
+	send_waiting(tx);
 	if (tx->bad != REPLY_NONE) {
 		*r = final_reason(tx);
 		ipc_send_empty(tx->queue, IPC_SMTP_RESET, tx->sid);
 		return -1;
 	}
-	if (parts_left(tx) > 0)
+	if (waiting(tx) > 0)
 		return 0;
 	ipc_start(tx->queue, IPC_SMTP_END, tx->sid);
 	ipc_put_u64(tx->queue, tx->sent);
@@ -277,6 +350,5 @@ void
 transaction_credit(struct transaction *tx, size_t n)
 {
 	tx->outstanding -= n < tx->outstanding ? n : tx->outstanding;
-	if (parts_left(tx) > 0)
-		send_parts(tx);
+	send_waiting(tx);
 }

@@ -6,11 +6,17 @@
 #include <stdint.h>
 
 #include "common/ipc.h"
+#include "common/mime.h"
 #include "msad/frontend/data.h"
 #include "msad/frontend/reply.h"
 
-/* Pieces that go to the queue in this order before the body streams. */
-enum tx_part { PART_HEADER = 0, PART_ADDED, PART_BODY, PART_MAX };
+/* What SMTP_DATA tells of the session. */
+struct tx_origin {
+	const char	*helo;
+	uint8_t		 flags;		/* 1 ESMTP, 2 TLS */
+	const char	*version;
+	const char	*cipher;
+};
 
 /* A message under way: from MAIL to the verdict on its last octet. */
 struct transaction {
@@ -22,25 +28,25 @@ struct transaction {
 	unsigned int	 accepted;
 
 	struct data	 data;
+	bool		 chunked;	/* by BDAT */
 	enum reply	 bad;		/* what is wrong, so far */
-	const char	*detail;	/* static */
+	const char	*detail;	/* static, or text */
+	char		 text[192];	/* on the header */
 	bool		 header_done;
 	uint8_t		 added;
-	char		*buf;		/* header, and body that came with it */
+	char		*buf;		/* the header as it comes */
 	size_t		 len;
 	size_t		 cap;
-	char		*fields;	/* Date and Message-ID of ours */
-	struct slice	 parts[PART_MAX];	/* in buf and fields */
+	char		*fields;	/* the header as corrected */
+	size_t		 fields_len;
+	struct slice	 header;	/* of fields, what is still to go */
+	bool		 header_sent;	/* or on its way: nothing changes */
+	bool		 ended;
+	struct tx_origin origin;	/* from the end of the header on */
+	enum mime_convert convert;
+	struct mime	*mime;		/* from the end of the header on */
 	uint64_t	 sent;		/* octets, header and body */
 	size_t		 outstanding;	/* of these not taken yet */
-};
-
-/* What SMTP_DATA tells of the session. */
-struct tx_origin {
-	const char	*helo;
-	uint8_t		 flags;		/* 1 ESMTP, 2 TLS */
-	const char	*version;
-	const char	*cipher;
 };
 
 struct transaction *transaction_new(struct ipc *queue, uint64_t sid,
