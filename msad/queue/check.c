@@ -87,7 +87,7 @@ check_header(struct check *c, const void *p, size_t len)
 {
 	if (!count(c, len))
 		return;
-	if (len > HEADER_SECTION_MAX - c->header_len) {
+	if (len > header_limits.section - c->header_len) {
 		fail(c, VERDICT_MALFORMED,
 		    "the header section is longer than 262144 octets");
 		return;
@@ -171,7 +171,7 @@ check_header_end(struct check *c)
 	}
 	if (r == -1)
 		fail(c, VERDICT_MALFORMED, reason);
-	if (received > HEADER_RECEIVED_MAX)
+	if (received > header_limits.received)
 		fail(c, VERDICT_LOOP, "");
 	if (seen[SINGLE_FROM] == 0)
 		fail(c, VERDICT_MALFORMED, "no From field");

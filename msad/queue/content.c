@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -101,12 +102,13 @@ make_file(const struct spool_content *c)
 
 enum spool_result
 content_descriptors(struct spool *spool, uint64_t id, uint64_t *size,
-    int fd[2])
+    int fd[2], uint8_t **env, size_t *envlen)
 {
 	struct spool_content	c;
 	enum spool_result	result;
 
 	fd[0] = fd[1] = -1;
+	*env = NULL;
 	if ((result = spool_content_open(spool, id, &c)) != SPOOL_OK)
 		return result;
 	*size = c.prefixlen + c.bodylen;
@@ -117,6 +119,15 @@ content_descriptors(struct spool *spool, uint64_t id, uint64_t *size,
 		fd[0] = -1;
 		result = SPOOL_IO;
 	}
+	if (result == SPOOL_OK && (*env = malloc(c.envlen + 1)) == NULL) {
+		close(fd[0]);
+		if (fd[1] != -1)
+			close(fd[1]);
+		fd[0] = fd[1] = -1;
+		result = SPOOL_IO;
+	}
+	if (*env != NULL)
+		memcpy(*env, c.env, *envlen = c.envlen);
 	spool_content_close(&c);
 	return result;
 }

@@ -1,6 +1,7 @@
 #ifndef QUEUE_DSN_H
 #define QUEUE_DSN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -10,13 +11,18 @@
 /* Octets of the original header that a report returns at most. */
 #define DSN_HEADER_MAX	65536
 
-/* A recipient that failed for good. */
+/* What a report says of a recipient (RFC 3464 section 2.3.3). */
+enum dsn_action { DSN_FAILED = 0, DSN_DELAYED, DSN_RELAYED, DSN_DELIVERED };
+
 struct dsn_rcpt {
 	const char	*addr;		/* as given in RCPT */
 	const char	*status;	/* "5.1.1" */
 	const char	*remote;	/* host that answered, or "" */
 	unsigned int	 code;		/* its reply code, 0: none answered */
 	const char	*reply;		/* its text, or our own reason */
+	enum dsn_action	 action;
+	uint32_t	 index;		/* the caller's number of it */
+	struct slice	 orcpt;		/* ORCPT as given; p NULL: none */
 };
 
 struct dsn {
@@ -28,7 +34,10 @@ struct dsn {
 	time_t		 now;
 	const struct dsn_rcpt *rcpts;
 	size_t		 nrcpts;
-	struct slice	 header;	/* of the message, whole lines */
+	time_t		 until;		/* tried no longer; for delays */
+	struct slice	 envid;		/* ENVID as given; p NULL: none */
+	struct slice	 returned;	/* of the message, from its start */
+	bool		 whole;		/* all of it, else its header */
 };
 
 /*

@@ -12,8 +12,11 @@
  * with a 16-bit length. Decoding allocates nothing; slices point into the
  * blob.
  */
-#define ENVELOPE_VERSION	1
+#define ENVELOPE_VERSION	2	/* 1, without parameters, is read too */
+#define RCPT_RECORD_VERSION	2	/* 1, without flags, is read too */
 #define ENVELOPE_RCPTS_MAX	1000
+/* octets of all recipients with parameters; spool.h bounds the envelope */
+#define ENVELOPE_RCPTS_SIZE_MAX	(480 * 1024)
 #define ENVELOPE_STR_MAX	1024	/* octets of any other string */
 #define ENVELOPE_PATH_MAX	256	/* octets of an address */
 
@@ -29,21 +32,24 @@ struct envelope {
 	struct slice	 relay;		/* name of the relay it is routed to */
 	struct slice	 sender;	/* reverse-path, "" for the null one */
 	struct slice	 msgid;		/* for the log */
+	struct slice	 params;	/* of MAIL, canonical (params.h) */
+	uint8_t		 version;	/* as it was read */
 	uint32_t	 nrcpts;	/* at least 1 */
 	struct slice	 rcpts;		/* encoded, for envelope_rcpt() */
 };
 
 /*
- * Encode e with n recipients (e->rcpts and e->nrcpts are not looked at).
- * Returns a malloc'd blob and its length, NULL when memory is out or
- * something is over its bound.
+ * Encode e with n recipients (e->rcpts and e->nrcpts are not looked at) and
+ * their parameters (canonical; NULL: none have any). Returns a malloc'd blob
+ * and its length, NULL when memory is out or something is over its bound.
  */
 uint8_t	*envelope_encode(const struct envelope *, const struct slice *rcpts,
-    uint32_t n, size_t *len);
+    const struct slice *params, uint32_t n, size_t *len);
 /* 0, or -1: not an envelope of ours. */
 int	 envelope_decode(const void *, size_t, struct envelope *);
 /* Take the next recipient off e->rcpts: 1, or 0 at the end. */
-int	 envelope_rcpt(struct envelope *, struct slice *addr);
+int	 envelope_rcpt(struct envelope *, struct slice *addr,
+    struct slice *params);
 
 enum rcpt_status {
 	RCPT_WAITING = 0,
@@ -55,6 +61,11 @@ enum rcpt_status {
 
 #define RCPT_REPLY_MAX	4096
 
+#define RCPT_WARNED	0x01	/* its DSN(delayed) is written */
+#define RCPT_OWED	0x02	/* done; its DSN is not written yet */
+#define RCPT_RELAYED	0x04	/* with OWED: to a next hop without DSN */
+#define RCPT_FLAGS	0x07
+
 /* The state of one recipient, newest wins; its key is its number. */
 struct rcpt_record {
 	uint8_t		 status;	/* WAITING, DONE or FAILED */
@@ -65,9 +76,10 @@ struct rcpt_record {
 	struct slice	 enhanced;	/* "4.4.1" */
 	struct slice	 remote;	/* host */
 	struct slice	 reply;		/* text, or a reason of our own */
+	uint8_t		 flags;		/* RCPT_WARNED, _OWED, _RELAYED */
 };
 
-#define RCPT_RECORD_MAX	(1 + 1 + 2 + 4 + 8 + 8 + 3 * 2 + 32 + 255 + \
+#define RCPT_RECORD_MAX	(1 + 1 + 2 + 4 + 8 + 8 + 1 + 3 * 2 + 32 + 255 + \
     RCPT_REPLY_MAX)
 
 /* Encode into buf of RCPT_RECORD_MAX; strings over their bound are cut. */

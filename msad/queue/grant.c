@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ipc_types.h"
 #include "common/log.h"
 #include "common/stats.h"
 
@@ -78,6 +79,7 @@ grant_new(const struct grant_claim *c, const char *hostname)
 		return NULL;
 	g->epoch = c->epoch;
 	g->sid = c->sid;
+	g->local = (c->sid & IPC_SID_LOCAL) != 0;
 	g->user = strndup(c->user.p, c->user.len);
 	g->tenant = strndup(c->tenant.p, c->tenant.len);
 	g->auth = strndup(c->auth.p, c->auth.len);

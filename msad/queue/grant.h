@@ -27,6 +27,7 @@ struct grant {
 	uint64_t		 sid;
 	time_t			 since;		/* monotonic seconds */
 	bool			 revoked;	/* all but its transaction */
+	bool			 local;		/* by the local socket */
 	bool			 committing;	/* SMTP_END not answered */
 	char			*user;
 	char			*tenant;

@@ -1,12 +1,13 @@
 /*
  * The messages of the queue in memory, by id. Runs in msad-queue. A message is
- * one allocation; with a recipient's 12 octets and the address it stays well
+ * one allocation; with a recipient's 16 octets and the address it stays well
  * below 300 octets a recipient. Ids ascend with arrival, so that the order of
  * the tree is the order of arrival, which is what listings page by.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/params.h"
 #include "common/stats.h"
 
 #include "index.h"
@@ -49,14 +50,18 @@ put_text(char *text, uint32_t *len, struct slice s)
 struct message *
 message_new(uint64_t id, uint64_t size, const struct envelope *env)
 {
-	struct envelope	 e = *env;
-	struct message	*m;
-	struct slice	 addr;
-	uint32_t	 i, len = 0;
-	size_t		 text;
+	struct envelope		 e = *env;
+	struct rcpt_params	 params;
+	struct message		*m;
+	struct slice		 addr, text_of_params;
+	uint32_t		 i, len = 0;
+	size_t			 text;
 
 	text = e.user.len + e.tenant.len + e.auth.len + e.mech.len +
-	    e.relay.len + e.sender.len + e.msgid.len + 7 + e.rcpts.len;
+	    e.relay.len + e.sender.len + e.msgid.len + 7;
+	while (envelope_rcpt(&e, &addr, &text_of_params))
+		text += addr.len + 1;
+	e = *env;
 	if ((m = calloc(1, sizeof(*m) + e.nrcpts * sizeof(m->rcpts[0]) +
 	    text)) == NULL)
 		return NULL;
@@ -74,9 +79,12 @@ message_new(uint64_t id, uint64_t size, const struct envelope *env)
 	m->relay = (uint16_t)put_text(text_of(m), &len, e.relay);
 	m->sender = (uint16_t)put_text(text_of(m), &len, e.sender);
 	m->msgid = (uint16_t)put_text(text_of(m), &len, e.msgid);
-	/* Each encoded address has two octets of length; one NUL is less. */
-	for (i = 0; i < m->nrcpts && envelope_rcpt(&e, &addr); i++)
+	for (i = 0; i < m->nrcpts &&
+	    envelope_rcpt(&e, &addr, &text_of_params); i++) {
 		m->rcpts[i].addr = put_text(text_of(m), &len, addr);
+		if (params_rcpt_canonical(text_of_params, &params))
+			m->rcpts[i].notify = (uint8_t)params.notify;
+	}
 	return m;
 }
 

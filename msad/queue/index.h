@@ -13,13 +13,15 @@
 struct dest;
 struct failures;
 
-/* A recipient in memory: 12 octets and its address in the message's text. */
+/* A recipient in memory: 16 octets and its address in the message's text. */
 struct rcpt {
 	uint32_t	 next;		/* seconds: next attempt */
 	uint32_t	 addr;		/* offset of the address in the text */
 	uint16_t	 tries;
 	uint8_t		 status;	/* enum rcpt_status */
 	uint8_t		 lost;		/* attempts ended by a death */
+	uint8_t		 notify;	/* NOTIFY_* of RCPT, 0: absent */
+	uint8_t		 flags;		/* RCPT_WARNED */
 };
 
 #define MESSAGE_REMOVED		0x01	/* by the operator */
@@ -28,6 +30,8 @@ struct rcpt {
 #define MESSAGE_REPORTING	0x08	/* a DSN is on its way to the disk */
 #define MESSAGE_TRIED		0x10	/* all of it, since the last start */
 #define MESSAGE_PUT_OFF		0x20	/* its DSN could not be written */
+#define MESSAGE_WARN		0x40	/* tell the sender that it waits */
+#define MESSAGE_HELD		0x80	/* its report is tried again later */
 #define HEAP_NONE		UINT32_MAX
 
 /*

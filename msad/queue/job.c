@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/params.h"
 #include "common/stats.h"
 
 #include "content.h"
@@ -23,7 +24,7 @@
 #include "schedule.h"
 
 #define TROUBLE_RETRY	300	/* seconds, when a message cannot be read */
-#define ADDRESS_ROOM	(4 + 2 + ENVELOPE_PATH_MAX)
+#define ADDRESS_ROOM	(4 + 2 + ENVELOPE_PATH_MAX + 2 + PARAMS_TEXT_MAX)
 
 struct job_rcpt {
 	uint32_t	 index;
@@ -144,7 +145,7 @@ put_aside(struct message *m, time_t now, enum spool_result result)
 }
 
 static void
-send_message(struct job *j, int fd[2], struct slice user,
+send_message(struct job *j, int fd[2], struct slice params, struct slice user,
     struct slice password)
 {
 	struct ipc	*ch = j->peer->ch;
@@ -158,6 +159,7 @@ send_message(struct job *j, int fd[2], struct slice user,
 	ipc_put_str(ch, message_sender(m));
 	ipc_put_u64(ch, j->size);
 	ipc_put_u8(ch, m->env_flags & ENVELOPE_8BITMIME ? 1 : 0);
+	ipc_put_slice(ch, params);
 	ipc_put_slice(ch, user);
 	ipc_put_bytes(ch, password.p, password.len);
 	ipc_send_fd(ch, fd[0]);
@@ -169,27 +171,30 @@ send_message(struct job *j, int fd[2], struct slice user,
 
 /* Choose recipients that are due, mark and send them. */
 static void
-send_rcpts(struct job *j, time_t now, bool probe)
+send_rcpts(struct job *j, struct envelope *e, time_t now, bool probe)
 {
 	struct ipc	*ch = j->peer->ch;
 	struct message	*m = j->m;
+	struct slice	 addr, params[JOB_RCPTS_MAX];
 	uint32_t	 i;
 	size_t		 room = IPC_PAYLOAD_MAX - 2;
 
 	for (i = 0; i < m->nrcpts && j->n < JOB_RCPTS_MAX &&
-	    room >= ADDRESS_ROOM; i++) {
+	    room >= ADDRESS_ROOM && envelope_rcpt(e, &addr, &params[j->n]);
+	    i++) {
 		if (m->rcpts[i].status != RCPT_WAITING ||
 		    (!probe && (time_t)m->rcpts[i].next > now))
 			continue;
 		message_set_status(m, i, RCPT_INFLIGHT);
+		room -= 4 + 2 + addr.len + 2 + params[j->n].len;
 		j->rcpts[j->n++].index = i;
-		room -= 4 + 2 + strlen(message_rcpt(m, i));
 	}
 	ipc_start(ch, IPC_RELAY_RCPTS, j->id);
 	ipc_put_u16(ch, (uint16_t)j->n);
 	for (i = 0; i < j->n; i++) {
 		ipc_put_u32(ch, j->rcpts[i].index);
 		ipc_put_str(ch, message_rcpt(m, j->rcpts[i].index));
+		ipc_put_slice(ch, params[i]);
 	}
 	ipc_send(ch);
 	ipc_send_empty(ch, IPC_RELAY_GO, j->id);
@@ -201,8 +206,11 @@ job_send(struct dest *d, struct message *m, time_t now, bool probe)
 	struct slice		 user = SLICE("", 0), password = SLICE("", 0);
 	struct peer		*peer;
 	struct job		*j;
+	struct envelope		 e;
 	enum spool_result	 result;
 	uint64_t		 size;
+	uint8_t			*env;
+	size_t			 envlen = 0;
 	int			 fd[2];
 
 	if ((peer = peers_relay(d->maildir ? d->name : NULL,
@@ -211,18 +219,21 @@ job_send(struct dest *d, struct message *m, time_t now, bool probe)
 	if (d->has_auth && !tables_secret(tables, d->auth_table,
 	    d->auth_label, &user, &password))
 		return put_off(m, now, "no such label in the table of secrets");
-	result = content_descriptors(spool, m->id, &size, fd);
+	result = content_descriptors(spool, m->id, &size, fd, &env, &envlen);
 	if (result != SPOOL_OK)
 		return put_aside(m, now, result);
-	if ((j = job_new(peer, d, m)) == NULL) {
+	if (envelope_decode(env, envlen, &e) == -1 ||
+	    e.nrcpts != m->nrcpts || (j = job_new(peer, d, m)) == NULL) {
+		free(env);
 		close(fd[0]);
 		if (fd[1] != -1)
 			close(fd[1]);
-		return put_off(m, now, "out of memory");
+		return put_off(m, now, "out of memory, or a bad envelope");
 	}
 	j->size = size;
-	send_message(j, fd, user, password);
-	send_rcpts(j, now, probe);
+	send_message(j, fd, e.params, user, password);
+	send_rcpts(j, &e, now, probe);
+	free(env);
 	return 1;
 }
 
@@ -277,7 +288,7 @@ on_result(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	struct slice		 reply, enhanced;
 	struct result		 head, *res;
 	struct job		*j;
-	uint8_t			 outcome;
+	uint8_t			 outcome, flags;
 
 	(void)ch;
 	memset(&head, 0, sizeof(head));
@@ -289,12 +300,15 @@ on_result(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	ipc_copy_str(&r, head.remote, sizeof(head.remote));
 	reply = ipc_get_str(&r);
 	ipc_copy_str(&r, head.tls, sizeof(head.tls));
-	if (!ipc_done(&r) || outcome > OUTCOME_PERMANENT || head.code > 999 ||
+	flags = ipc_get_u8(&r);
+	if (!ipc_done(&r) || (flags & ~RESULT_DSN) ||
+	    outcome > OUTCOME_PERMANENT || head.code > 999 ||
 	    (j = job_of(arg, msg->sid)) == NULL || !mark_reported(j, head.rcpt))
 		return -1;
 	j->silent = 0;
 	res = result_new(head.rcpt, (enum outcome)outcome, reply);
 	res->code = head.code;
+	res->dsn = (flags & RESULT_DSN) != 0;
 	if (enhanced.len < sizeof(res->enhanced))
 		memcpy(res->enhanced, enhanced.p, enhanced.len);
 	if (!enhanced_ok(res->enhanced))

@@ -2,33 +2,35 @@
  * What follows from the result of an attempt. Runs in msad-queue; job.c brings
  * what relays said, schedule.c what grew too old. Each attempt gives one log
  * line a recipient. A delivery is recorded at once; a transient failure gets
- * its next time; permanent ones of one round of attempts are gathered and
- * reported to the sender in one DSN, which is committed together with the state
- * of the recipients it reports: a crash leaves both or none (R3461-5.2.8-a).
+ * its next time; permanent ones of one round of attempts, deliveries that the
+ * sender wants to hear of, and delays are gathered and reported in one DSN,
+ * which is committed together with the state of the recipients it reports: a
+ * crash leaves both or none (R3461-5.2.8-a). A delivery is recorded before, as
+ * one whose report is owed.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/child.h"
-#include "common/conf.h"
 #include "common/log.h"
+#include "common/params.h"
 #include "common/stats.h"
 
-#include "dsn.h"
 #include "durable.h"
 #include "outcome.h"
+#include "report.h"
 #include "schedule.h"
 #include "spool.h"
 
 #define REPORT_RETRY	60	/* seconds until a DSN is tried again */
+#define AFTER_START	1	/* seconds until one that was owed is */
 #define STATE_REPLY_MAX	1024	/* octets of a reply kept with the state */
 /* Of all states that one report changes: they share a transaction. */
 #define REPORT_REPLIES	(128 * 1024)
 
 /* A DSN on its way to the disk. */
 struct report {
-	struct message	*m;		/* that failed; busy, so it stays */
+	struct message	*m;		/* busy, so it stays */
 	struct message	*dsn;
 	struct failures	*failures;	/* that it reports */
 	uint32_t	 nfailures;
@@ -37,6 +39,14 @@ struct report {
 
 static struct spool	*spool;
 static unsigned int	 nreports;
+
+/* A message whose report cannot be written now. */
+struct held {
+	TAILQ_ENTRY(held) entry;
+	uint64_t	 id;
+	unsigned int	 seconds;	/* until it is tried again */
+};
+static TAILQ_HEAD(, held) held = TAILQ_HEAD_INITIALIZER(held);
 
 void
 outcome_init(struct spool *s)
@@ -92,9 +102,23 @@ log_attempt(const char *event, const struct message *m,
 	    (long long)now - (long long)m->arrival, more);
 }
 
+/* What is kept of a recipient; owed: its report is not written yet. */
+static uint8_t
+state_flags(const struct message *m, const struct result *r, bool owed)
+{
+	uint8_t	flags = m->rcpts[r->rcpt].flags;
+
+	if (owed)
+		flags |= RCPT_OWED;
+	if (owed && r->action == DSN_RELAYED)
+		flags |= RCPT_RELAYED;
+	return flags;
+}
+
 static size_t
 encode_state(const struct message *m, const struct result *r,
-    enum rcpt_status status, size_t reply_max, time_t now, uint8_t *buf)
+    enum rcpt_status status, bool owed, size_t reply_max, time_t now,
+    uint8_t *buf)
 {
 	struct rcpt_record	 s = {
 		.status = (uint8_t)status,
@@ -104,7 +128,8 @@ encode_state(const struct message *m, const struct result *r,
 		.last = (uint64_t)now,
 		.enhanced = SLICE_STR(r->enhanced),
 		.remote = SLICE_STR(r->remote),
-		.reply = SLICE_STR(r->reply)
+		.reply = SLICE_STR(r->reply),
+		.flags = state_flags(m, r, owed)
 	};
 
 	if (s.reply.len > reply_max)
@@ -114,14 +139,14 @@ encode_state(const struct message *m, const struct result *r,
 
 static void
 record(const struct message *m, const struct result *r,
-    enum rcpt_status status, time_t now)
+    enum rcpt_status status, bool owed, time_t now)
 {
 	uint8_t	buf[RCPT_RECORD_MAX];
 	size_t	len;
 
 	if (m->flags & (MESSAGE_REMOVED | MESSAGE_ENDING | MESSAGE_GONE))
 		return;
-	len = encode_state(m, r, status, STATE_REPLY_MAX, now, buf);
+	len = encode_state(m, r, status, owed, STATE_REPLY_MAX, now, buf);
 	durable_update(m->id, r->rcpt, buf, len);
 }
 
@@ -170,12 +195,73 @@ outcome_gone(void *arg, uint64_t id)
 	end_if_over(m);
 }
 
+/* Leave its report alone for so many seconds. */
+static void
+hold(struct message *m, unsigned int seconds)
+{
+	struct held	*h;
+
+	if (m->flags & MESSAGE_HELD)
+		return;
+	if ((h = calloc(1, sizeof(*h))) == NULL)
+		fatal("event=outcome error=\"out of memory\"");
+	h->id = m->id;
+	h->seconds = seconds;
+	m->flags |= MESSAGE_HELD;
+	TAILQ_INSERT_TAIL(&held, h, entry);
+}
+
 /* --- results --- */
+
+/* Keep a result for the report of this round. */
+static void
+keep_result(struct message *m, struct result *r)
+{
+	if (m->failures == NULL) {
+		if ((m->failures = calloc(1, sizeof(*m->failures))) == NULL)
+			fatal("event=outcome error=\"out of memory\"");
+		TAILQ_INIT(&m->failures->list);
+	}
+	message_set_status(m, r->rcpt, RCPT_REPORTING);
+	TAILQ_INSERT_TAIL(&m->failures->list, r, entry);
+}
+
+/*
+ * Does the sender want to hear of this delivery from us, and not from the next
+ * hop (RFC 3461 sections 5.2.1 to 5.2.3)?
+ */
+static bool
+owes_success(const struct message *m, const struct result *r)
+{
+	return (m->rcpts[r->rcpt].notify & NOTIFY_SUCCESS) &&
+	    message_sender(m)[0] != '\0' && (m->dest->maildir || !r->dsn) &&
+	    !(m->flags & (MESSAGE_REMOVED | MESSAGE_ENDING | MESSAGE_GONE));
+}
+
+static void
+keep_success(struct message *m, const struct result *r, time_t now)
+{
+	struct result	*kept;
+
+	kept = result_new(r->rcpt, r->outcome, SLICE_STR(r->reply));
+	kept->code = r->code;
+	kept->action = m->dest->maildir ? DSN_DELIVERED : DSN_RELAYED;
+	memcpy(kept->enhanced, r->enhanced, sizeof(kept->enhanced));
+	memcpy(kept->remote, r->remote, sizeof(kept->remote));
+	record(m, kept, RCPT_DONE, true, now);
+	keep_result(m, kept);
+}
 
 void
 outcome_delivered(struct message *m, const struct result *r, time_t now)
 {
 	add_try(m, r->rcpt);
+	if (owes_success(m, r)) {
+		keep_success(m, r, now);
+		stats_inc(STAT_RELAY_DELIVERED);
+		log_attempt("delivered", m, r, now, "");
+		return;
+	}
 	message_set_status(m, r->rcpt, RCPT_DONE);
 	stats_inc(STAT_RELAY_DELIVERED);
 	log_attempt("delivered", m, r, now, "");
@@ -186,7 +272,7 @@ outcome_delivered(struct message *m, const struct result *r, time_t now)
 		m->flags |= MESSAGE_ENDING;
 		durable_remove(m->id, outcome_gone, NULL);
 	} else
-		record(m, r, RCPT_DONE, now);
+		record(m, r, RCPT_DONE, false, now);
 }
 
 static void
@@ -204,20 +290,7 @@ defer(struct message *m, struct result *r, time_t retry, time_t now)
 	snprintf(more, sizeof(more), " tries=%u next=%lld", rcpt->tries,
 	    (long long)retry);
 	log_attempt("deferred", m, r, now, more);
-	record(m, r, RCPT_WAITING, now);
-}
-
-/* Keep a permanent failure for the report of this round. */
-static void
-keep_failure(struct message *m, struct result *r)
-{
-	if (m->failures == NULL) {
-		if ((m->failures = calloc(1, sizeof(*m->failures))) == NULL)
-			fatal("event=outcome error=\"out of memory\"");
-		TAILQ_INIT(&m->failures->list);
-	}
-	message_set_status(m, r->rcpt, RCPT_REPORTING);
-	TAILQ_INSERT_TAIL(&m->failures->list, r, entry);
+	record(m, r, RCPT_WAITING, false, now);
 }
 
 void
@@ -237,7 +310,7 @@ outcome_others(struct message *m, struct results *list, time_t retry,
 		}
 		if (r->outcome == OUTCOME_TRANSIENT)
 			strlcpy(r->enhanced, "4.4.7", sizeof(r->enhanced));
-		keep_failure(m, r);
+		keep_result(m, r);
 	}
 }
 
@@ -255,9 +328,12 @@ outcome_lost(struct message *m, uint32_t i, time_t now)
 	message_set_status(m, i, RCPT_WAITING);
 }
 
-/* The last answer a recipient got, as a permanent result. */
+/*
+ * The last answer a recipient got, as a result with that reply code; reason
+ * when there is none.
+ */
 static struct result *
-expired_result(const struct message *m, uint32_t i)
+last_result(const struct message *m, uint32_t i, const char *reason)
 {
 	struct rcpt_record	 s;
 	struct result		*r;
@@ -268,15 +344,75 @@ expired_result(const struct message *m, uint32_t i)
 	    rcpt_record_decode(buf, len, &s) == -1)
 		memset(&s, 0, sizeof(s));
 	if (s.reply.len == 0)
-		s.reply = SLICE_STR("the message could not be delivered "
-		    "within its lifetime");
+		s.reply = SLICE_STR(reason);
 	r = result_new(i, OUTCOME_PERMANENT, s.reply);
 	r->code = s.code;
-	strlcpy(r->enhanced, "4.4.7", sizeof(r->enhanced));
+	if (s.enhanced.len > 0 && s.enhanced.len < sizeof(r->enhanced))
+		memcpy(r->enhanced, s.enhanced.p, s.enhanced.len);
 	if (s.remote.len > 0 && s.remote.len < sizeof(r->remote))
 		memcpy(r->remote, s.remote.p, s.remote.len);
 	free(buf);
 	return r;
+}
+
+static struct result *
+expired_result(const struct message *m, uint32_t i)
+{
+	struct result	*r;
+
+	r = last_result(m, i, "the message could not be delivered within its "
+	    "lifetime");
+	strlcpy(r->enhanced, "4.4.7", sizeof(r->enhanced));
+	return r;
+}
+
+/* Recipients that wait, and whose sender is to be told so, once. */
+static void
+keep_delays(struct message *m)
+{
+	const char	*why = schedule_failure(m->dest);
+	struct result	*r;
+	uint32_t	 i;
+
+	m->flags &= (uint8_t)~MESSAGE_WARN;
+	if (why[0] == '\0')
+		why = "the message could not be delivered so far";
+	for (i = 0; i < m->nrcpts; i++) {
+		if (m->rcpts[i].status != RCPT_WAITING ||
+		    (m->rcpts[i].flags & RCPT_WARNED))
+			continue;
+		r = last_result(m, i, why);
+		r->action = DSN_DELAYED;
+		if (!report_is_due(m, r)) {
+			free(r);
+			continue;
+		}
+		m->rcpts[i].flags |= RCPT_WARNED;
+		keep_result(m, r);
+	}
+}
+
+void
+outcome_warn(struct message *m, time_t now)
+{
+	m->flags |= MESSAGE_WARN;
+	outcome_settle(m, now);
+}
+
+void
+outcome_owed(struct message *m, uint32_t i, const struct rcpt_record *s)
+{
+	struct result	*r = result_new(i, OUTCOME_DELIVERED, s->reply);
+
+	r->code = s->code;
+	r->action = s->flags & RCPT_RELAYED ? DSN_RELAYED : DSN_DELIVERED;
+	if (s->enhanced.len > 0 &&
+	    s->enhanced.len < sizeof(r->enhanced))
+		memcpy(r->enhanced, s->enhanced.p, s->enhanced.len);
+	if (s->remote.len > 0 && s->remote.len < sizeof(r->remote))
+		memcpy(r->remote, s->remote.p, s->remote.len);
+	keep_result(m, r);
+	hold(m, AFTER_START);
 }
 
 void
@@ -296,7 +432,7 @@ outcome_unreadable(struct message *m, time_t now)
 			continue;
 		r = result_new(i, OUTCOME_PERMANENT, why);
 		strlcpy(r->enhanced, "5.3.0", sizeof(r->enhanced));
-		keep_failure(m, r);
+		keep_result(m, r);
 	}
 	outcome_settle(m, now);
 }
@@ -308,7 +444,7 @@ outcome_expire(struct message *m, time_t now)
 
 	for (i = 0; i < m->nrcpts; i++)
 		if (m->rcpts[i].status == RCPT_WAITING)
-			keep_failure(m, expired_result(m, i));
+			keep_result(m, expired_result(m, i));
 	outcome_settle(m, now);
 }
 
@@ -322,21 +458,30 @@ report_free(struct report *rep)
 }
 
 /*
- * The report cannot be written now: its recipients go back to waiting; the
- * next attempt fails again.
+ * The report cannot be written now: those that failed go back to waiting, the
+ * next attempt fails again; what is done or delayed is told later.
  */
 static void
 report_put_off(struct report *rep, time_t now)
 {
 	struct message	*m = rep->m;
-	struct result	*r;
+	struct result	*r, *next;
 
 	log_err("q=%llx event=dsn-failed reason=\"cannot be written now\"",
 	    (unsigned long long)m->id);
-	TAILQ_FOREACH(r, &rep->failures->list, entry) {
+	TAILQ_FOREACH_SAFE(r, &rep->failures->list, entry, next) {
+		if (r->action != DSN_FAILED) {
+			TAILQ_REMOVE(&rep->failures->list, r, entry);
+			if (r->action != DSN_DELAYED)
+				record(m, r, RCPT_DONE, true, now);
+			keep_result(m, r);
+			continue;
+		}
 		m->rcpts[r->rcpt].next = (uint32_t)(now + REPORT_RETRY);
 		message_set_status(m, r->rcpt, RCPT_WAITING);
 	}
+	if (m->failures != NULL)
+		hold(m, REPORT_RETRY);
 	message_free(rep->dsn);
 	report_free(rep);
 	m->flags &= (uint8_t)~MESSAGE_REPORTING;
@@ -344,19 +489,50 @@ report_put_off(struct report *rep, time_t now)
 	outcome_settle(m, now);
 }
 
-/* The failures are final: log and count them. */
+void
+outcome_tick(time_t now)
+{
+	struct held	*h, *next;
+	struct message	*m;
+
+	for (h = TAILQ_FIRST(&held); h != NULL; h = next) {
+		next = TAILQ_NEXT(h, entry);
+		if (--h->seconds > 0)
+			continue;
+		TAILQ_REMOVE(&held, h, entry);
+		if ((m = index_find(h->id)) != NULL) {
+			m->flags &= (uint8_t)~MESSAGE_HELD;
+			outcome_settle(m, now);
+		}
+		free(h);
+	}
+}
+
+/* What a recipient is once its result is reported. */
+static enum rcpt_status
+status_after(const struct result *r)
+{
+	return r->action == DSN_FAILED ? RCPT_FAILED :
+	    r->action == DSN_DELAYED ? RCPT_WAITING : RCPT_DONE;
+}
+
+/* The results are final, save for delays: log and count them. */
 static void
-bounced(struct message *m, const struct failures *f, const char *dsn,
+reported(struct message *m, const struct failures *f, const char *dsn,
     time_t now)
 {
-	struct result	*r;
-	char		 more[64];
+	static const char *const	events[] = { "bounced",
+		"reported-delayed", "reported-relayed", "reported-delivered" };
+	struct result			*r;
+	char				 more[64];
 
-	snprintf(more, sizeof(more), " dsn=%s", dsn);
 	TAILQ_FOREACH(r, &f->list, entry) {
-		message_set_status(m, r->rcpt, RCPT_FAILED);
-		stats_inc(STAT_RELAY_BOUNCED);
-		log_attempt("bounced", m, r, now, more);
+		snprintf(more, sizeof(more), " dsn=%s",
+		    report_is_due(m, r) ? dsn : "none");
+		message_set_status(m, r->rcpt, status_after(r));
+		if (r->action == DSN_FAILED)
+			stats_inc(STAT_RELAY_BOUNCED);
+		log_attempt(events[r->action], m, r, now, more);
 	}
 }
 
@@ -378,7 +554,7 @@ on_report(void *arg, enum spool_result result)
 		fatal("event=outcome error=\"out of memory\"");
 	stats_inc(STAT_QUEUE_DSN);
 	snprintf(id, sizeof(id), "%llx", (unsigned long long)rep->dsn->id);
-	bounced(m, rep->failures, id, now);
+	reported(m, rep->failures, id, now);
 	m->flags &= (uint8_t)~MESSAGE_REPORTING;
 	if (rep->removes) {
 		m->flags |= MESSAGE_ENDING;
@@ -387,113 +563,6 @@ on_report(void *arg, enum spool_result result)
 		outcome_settle(m, now);
 	report_free(rep);
 	schedule_run(now);
-}
-
-static const char *
-status_of(const struct result *r)
-{
-	if (r->enhanced[0] == '4' || r->enhanced[0] == '5')
-		return r->enhanced;
-	return "5.0.0";
-}
-
-/* Prefix and header of the message; malloc'd, NULL when not to be had. */
-static char *
-read_header(const struct message *m, size_t *len)
-{
-	struct spool_content	 c;
-	char			*buf;
-	size_t			 want;
-	ssize_t			 n;
-
-	*len = 0;
-	if (spool_content_open(spool, m->id, &c) != SPOOL_OK)
-		return NULL;
-	want = c.prefixlen + m->header_len;
-	if ((buf = malloc(want)) != NULL)
-		/* a read ends where the prefix does */
-		while (*len < want && (n = spool_content_read(&c, *len,
-		    buf + *len, want - *len)) > 0)
-			*len += (size_t)n;
-	spool_content_close(&c);
-	return buf;
-}
-
-static char *
-write_dsn(const struct report *rep, uint64_t dsn_id, time_t now, size_t *len,
-    size_t *header_len, int *eightbit)
-{
-	const struct message *m = rep->m;
-	struct dsn	 d = { .id = m->id, .dsn_id = dsn_id, .now = now,
-		.arrival = (time_t)m->arrival, .sender = message_sender(m) };
-	struct dsn_rcpt	*rcpts;
-	struct result	*r;
-	size_t		 hlen;
-	char		*header, *text = NULL;
-
-	d.hostname = child_conf()->hostname;
-	if ((rcpts = calloc(rep->nfailures, sizeof(*rcpts))) == NULL)
-		return NULL;
-	TAILQ_FOREACH(r, &rep->failures->list, entry)
-		rcpts[d.nrcpts++] = (struct dsn_rcpt){
-			.addr = message_rcpt(m, r->rcpt),
-			.status = status_of(r), .remote = r->remote,
-			.code = r->code, .reply = r->reply };
-	d.rcpts = rcpts;
-	header = read_header(m, &hlen);
-	d.header = SLICE(header, hlen);
-	text = dsn_write(&d, len, header_len, eightbit);
-	free(header);
-	free(rcpts);
-	return text;
-}
-
-/* The DSN into the transaction. Returns it as a message of ours, or NULL. */
-static struct message *
-add_dsn(struct spool_txn *txn, const struct report *rep, time_t now)
-{
-	const struct message	*m = rep->m;
-	struct slice		 to = SLICE_STR(message_sender(m));
-	struct envelope		 e = { .arrival = (uint64_t)now };
-	struct spool_message	*sm;
-	struct message		*dsn = NULL;
-	enum spool_result	 result;
-	size_t			 len = 0, hlen = 0, envlen;
-	uint64_t		 id;
-	uint8_t			*env = NULL;
-	char			*text, msgid[320];
-	int			 eightbit = 0;
-
-	if ((sm = spool_message_begin(spool, SPOOL_MESSAGE_RESERVE,
-	    &result)) == NULL)
-		return NULL;
-	id = spool_message_id(sm);
-	text = write_dsn(rep, id, now, &len, &hlen, &eightbit);
-	snprintf(msgid, sizeof(msgid), "<%llx.dsn@%s>",
-	    (unsigned long long)id, child_conf()->hostname);
-	e.flags = ENVELOPE_DSN | (eightbit ? ENVELOPE_8BITMIME : 0);
-	e.header_len = (uint32_t)hlen;
-	e.user = SLICE_STR(message_user(m));
-	e.tenant = SLICE_STR(message_tenant(m));
-	e.auth = SLICE_STR(message_auth(m));
-	e.mech = SLICE_STR("dsn");
-	e.relay = SLICE_STR(message_relay(m));
-	e.sender = SLICE("", 0);
-	e.msgid = SLICE_STR(msgid);
-	if (text == NULL || spool_message_append(sm, text, len) != SPOOL_OK ||
-	    (env = envelope_encode(&e, &to, 1, &envlen)) == NULL ||
-	    envelope_decode(env, envlen, &e) == -1 ||
-	    (dsn = message_new(id, len, &e)) == NULL)
-		spool_message_abort(sm);
-	else if (spool_txn_message(txn, sm, env, envlen, "", 0) != SPOOL_OK) {
-		message_free(dsn);
-		dsn = NULL;
-	}
-	if (dsn != NULL)
-		dsn->rcpts[0].next = dsn->next = (uint32_t)now;
-	free(env);
-	free(text);
-	return dsn;
 }
 
 /* The recipients' states, or the end of the message, into the transaction. */
@@ -510,7 +579,8 @@ add_states(struct spool_txn *txn, const struct report *rep, time_t now)
 	if (rep->removes)
 		return spool_txn_remove(txn, rep->m->id) == SPOOL_OK ? 0 : -1;
 	TAILQ_FOREACH(r, &rep->failures->list, entry) {
-		len = encode_state(rep->m, r, RCPT_FAILED, max, now, buf);
+		len = encode_state(rep->m, r, status_after(r), false, max,
+		    now, buf);
 		if (spool_txn_update(txn, rep->m->id, r->rcpt, buf, len) !=
 		    SPOOL_OK)
 			return -1;
@@ -518,7 +588,18 @@ add_states(struct spool_txn *txn, const struct report *rep, time_t now)
 	return 0;
 }
 
-/* Hand the failures of this round to a report. */
+static bool
+has_delays(const struct report *rep)
+{
+	const struct result	*r;
+
+	TAILQ_FOREACH(r, &rep->failures->list, entry)
+		if (r->action == DSN_DELAYED)
+			return true;
+	return false;
+}
+
+/* Hand the results of this round to a report. */
 static void
 report(struct message *m, time_t now)
 {
@@ -535,12 +616,13 @@ report(struct message *m, time_t now)
 	m->flags &= (uint8_t)~MESSAGE_PUT_OFF;
 	TAILQ_FOREACH(r, &rep->failures->list, entry)
 		rep->nfailures++;
-	rep->removes = m->nleft == rep->nfailures;
+	rep->removes = m->nleft == rep->nfailures && !has_delays(rep);
 	if ((txn = spool_txn_begin(spool, SPOOL_TXN_RESERVE)) == NULL) {
 		report_put_off(rep, now);
 		return;
 	}
-	if ((rep->dsn = add_dsn(txn, rep, now)) == NULL ||
+	if ((rep->dsn = report_add(spool, txn, m, &rep->failures->list,
+	    now)) == NULL ||
 	    add_states(txn, rep, now) == -1) {
 		spool_txn_abort(txn);
 		report_put_off(rep, now);
@@ -552,15 +634,18 @@ report(struct message *m, time_t now)
 	spool_txn_commit(txn, on_report, rep);
 }
 
-/* No report is due: the sender is null, or the operator removed the message. */
+/*
+ * No report is due: the sender is null or did not ask for one, or the operator
+ * removed the message.
+ */
 static void
 fail_silently(struct message *m, time_t now)
 {
 	struct result	*r;
 
 	TAILQ_FOREACH(r, &m->failures->list, entry)
-		record(m, r, RCPT_FAILED, now);
-	bounced(m, m->failures, "none", now);
+		record(m, r, status_after(r), false, now);
+	reported(m, m->failures, "none", now);
 	failures_free(m->failures);
 	m->failures = NULL;
 }
@@ -582,15 +667,31 @@ round_is_over(const struct message *m, time_t now)
 	return true;
 }
 
+/* Is none of the results for the sender to know? */
+static bool
+is_silent(const struct message *m)
+{
+	const struct result	*r;
+
+	if (m->flags & (MESSAGE_REMOVED | MESSAGE_ENDING | MESSAGE_GONE))
+		return true;
+	TAILQ_FOREACH(r, &m->failures->list, entry)
+		if (report_is_due(m, r))
+			return false;
+	return true;
+}
+
 void
 outcome_settle(struct message *m, time_t now)
 {
-	bool	silent = message_sender(m)[0] == '\0' ||
-	    (m->flags & (MESSAGE_REMOVED | MESSAGE_ENDING | MESSAGE_GONE));
-
-	if (m->failures != NULL && !(m->flags & MESSAGE_REPORTING) &&
+	if ((m->flags & MESSAGE_WARN) && m->njobs == 0 &&
+	    !(m->flags & (MESSAGE_REPORTING | MESSAGE_HELD |
+	    MESSAGE_REMOVED | MESSAGE_ENDING | MESSAGE_GONE)))
+		keep_delays(m);
+	if (m->failures != NULL &&
+	    !(m->flags & (MESSAGE_REPORTING | MESSAGE_HELD)) &&
 	    round_is_over(m, now)) {
-		if (silent)
+		if (is_silent(m))
 			fail_silently(m, now);
 		else
 			report(m, now);

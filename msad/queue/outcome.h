@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "dsn.h"
 #include "envelope.h"
 #include "index.h"
 
@@ -20,6 +21,8 @@ struct result {
 	uint32_t		 rcpt;
 	enum outcome		 outcome;
 	uint16_t		 code;		/* reply code, 0: no reply */
+	bool			 dsn;		/* the next hop lists DSN */
+	enum dsn_action		 action;	/* when it is reported */
 	char			 enhanced[32];
 	char			 remote[256];
 	char			 tls[128];
@@ -51,6 +54,13 @@ void	 outcome_lost(struct message *, uint32_t rcpt, time_t now);
 void	 outcome_unreadable(struct message *, time_t now);
 /* The message's lifetime is over; nothing of it is in flight. */
 void	 outcome_expire(struct message *, time_t now);
+/* It waits for long: tell the sender, once. May free the message. */
+void	 outcome_warn(struct message *, time_t now);
+/* Recovery found a recipient that has its message; its report is owed. */
+void	 outcome_owed(struct message *, uint32_t rcpt,
+    const struct rcpt_record *);
+/* Write reports that could not be written; once a second. */
+void	 outcome_tick(time_t now);
 /*
  * Report what is to be reported, remove the message when all of it is at an
  * end, else give it back to the schedule. After each change; the message may be

@@ -22,6 +22,7 @@
 
 #include "common/child.h"
 #include "common/conf.h"
+#include "common/header.h"
 #include "common/log.h"
 #include "common/stats.h"
 
@@ -105,7 +106,10 @@ recovered_state(void *arg, uint64_t id, uint32_t key, const void *p,
 	    (uint16_t)s.tries;
 	m->rcpts[key].next = s.next > UINT32_MAX ? UINT32_MAX :
 	    (uint32_t)s.next;
+	m->rcpts[key].flags = s.flags & RCPT_WARNED;
 	message_set_status(m, key, (enum rcpt_status)s.status);
+	if (s.status == RCPT_DONE && (s.flags & RCPT_OWED))
+		outcome_owed(m, key, &s);
 }
 
 static void
@@ -240,6 +244,8 @@ on_tick(int fd, short what, void *arg)
 	}
 	if (stop_at == 0) {
 		schedule_expire_old(now);
+		schedule_warn_old(outcome_warn, now);
+		outcome_tick(now);
 		schedule_run(now);
 	}
 	set_spool_stats();
@@ -429,6 +435,7 @@ queue_conf_check(struct conf *conf, uint32_t generation, char *reason,
 static void
 queue_conf_commit(struct conf *conf, uint32_t generation)
 {
+	header_limits_set(&conf->limits);
 	(void)generation;
 	tables_free(tables);
 	tables = next_tables;

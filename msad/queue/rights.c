@@ -5,6 +5,8 @@
  * compared as address_equal() does (R5321-4.1.2-a): the domain without case,
  * the local part octet for octet after needless quoting is gone.
  */
+#include <string.h>
+
 #include "common/address.h"
 
 #include "rights.h"
@@ -35,22 +37,73 @@ sender_allows(const struct conf_sender *s, const struct tables *ts,
 	return false;
 }
 
+bool
+rights_concerns(const struct conf_match *m, const struct rights_login *login)
+{
+	return m->local == login->local &&
+	    (m->user == NULL || strcmp(m->user, login->user) == 0);
+}
+
+/* Does the rule's list have sender, which is a when it is not null? */
+static bool
+rule_allows(const struct conf_match *m, const struct tables *ts,
+    const struct rights_login *login, struct slice sender,
+    const struct address *a)
+{
+	const struct conf_sender	*s;
+
+	TAILQ_FOREACH(s, &m->senders, entry)
+		if (sender_allows(s, ts, login, sender, a))
+			return true;
+	return false;
+}
+
+bool
+rights_sender(const struct conf_match *m, const struct tables *ts,
+    const struct rights_login *login, struct slice sender)
+{
+	const struct conf_sender	*s;
+	struct address			 a;
+
+	if (sender.len > 0 && address_parse(sender, &a) == ADDRESS_OK)
+		return rule_allows(m, ts, login, sender, &a);
+	TAILQ_FOREACH(s, &m->senders, entry)
+		if (s->kind == CONF_SENDER_ANY)
+			return sender.len > 0;
+	return false;
+}
+
+enum verdict
+rights_match(const struct conf *conf, const struct tables *ts,
+    const struct rights_login *login, struct slice sender,
+    const struct conf_match **match)
+{
+	const struct conf_match		*m;
+	struct address			 a;
+	bool				 any = false;
+
+	if (sender.len > 0 && address_parse(sender, &a) != ADDRESS_OK)
+		return VERDICT_BAD_SENDER;
+	TAILQ_FOREACH(m, &conf->matches, entry) {
+		if (!rights_concerns(m, login))
+			continue;
+		any = true;
+		if (rule_allows(m, ts, login, sender, &a)) {
+			*match = m;
+			return VERDICT_OK;
+		}
+	}
+	return any ? VERDICT_SENDER_DENIED : VERDICT_NO_ROUTE;
+}
+
 enum verdict
 rights_route(const struct conf *conf, const struct tables *ts,
     const struct rights_login *login, struct slice sender, const char **relay)
 {
-	const struct conf_match		*m;
-	const struct conf_sender	*s;
-	struct address			 a;
+	const struct conf_match	*m;
+	enum verdict		 v;
 
-	if (sender.len > 0 && address_parse(sender, &a) != ADDRESS_OK)
-		return VERDICT_BAD_SENDER;
-	TAILQ_FOREACH(m, &conf->matches, entry)
-		TAILQ_FOREACH(s, &m->senders, entry)
-			if (sender_allows(s, ts, login, sender, &a)) {
-				*relay = m->relay;
-				return VERDICT_OK;
-			}
-	return TAILQ_EMPTY(&conf->matches) ? VERDICT_NO_ROUTE :
-	    VERDICT_SENDER_DENIED;
+	if ((v = rights_match(conf, ts, login, sender, &m)) == VERDICT_OK)
+		*relay = m->relay;
+	return v;
 }

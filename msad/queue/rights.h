@@ -1,6 +1,8 @@
 #ifndef QUEUE_RIGHTS_H
 #define QUEUE_RIGHTS_H
 
+#include <stdbool.h>
+
 #include "common/conf.h"
 #include "common/slice.h"
 #include "common/verdict.h"
@@ -11,6 +13,7 @@
 struct rights_login {
 	const char	*user;
 	const char	*own;	/* the address `own` stands for */
+	bool		 local;	/* by the local socket: `match from local` */
 };
 
 /*
@@ -22,5 +25,18 @@ struct rights_login {
  */
 enum verdict rights_route(const struct conf *, const struct tables *,
     const struct rights_login *, struct slice sender, const char **relay);
+/* Is the rule for logins of this kind, and for this user? */
+bool	 rights_concerns(const struct conf_match *,
+    const struct rights_login *);
+/* The same, giving the rule. */
+enum verdict rights_match(const struct conf *, const struct tables *,
+    const struct rights_login *, struct slice sender,
+    const struct conf_match **);
+/*
+ * May the login write as this address by this rule? What is no address in the
+ * sense of RFC 5321 only `any` allows; "" nobody may.
+ */
+bool	 rights_sender(const struct conf_match *, const struct tables *,
+    const struct rights_login *, struct slice sender);
 
 #endif

@@ -265,6 +265,7 @@ configure(struct dest *d, const struct conf_relay *r)
 	d->concurrency = r->concurrency != 0 ? r->concurrency :
 	    DEST_CONCURRENCY;
 	d->expire = r->expire != 0 ? r->expire : DEST_EXPIRE;
+	d->warn = r->warn != 0 ? r->warn : DEST_WARN;
 	d->nretry = r->nretry;
 	memcpy(d->retry, r->retry, sizeof(d->retry));
 	free(d->auth_table);
@@ -356,11 +357,15 @@ schedule_backoff(const struct dest *d, unsigned int tries)
 bool
 schedule_is_expired(const struct message *m, time_t now)
 {
+	return now >= 0 && (uint64_t)now >= schedule_end(m);
+}
+
+uint64_t
+schedule_end(const struct message *m)
+{
 	unsigned int	expire = m->dest->expire;
 
-	if (expire == 0)
-		expire = DEST_EXPIRE;
-	return now >= 0 && (uint64_t)now >= m->since + expire;
+	return m->since + (expire == 0 ? DEST_EXPIRE : expire);
 }
 
 time_t
@@ -412,6 +417,8 @@ schedule_add(struct message *m)
 	m->dest = d;
 	d->nmessages++;
 	TAILQ_INSERT_TAIL(&d->messages, m, by_dest);
+	if (d->unwarned == NULL)
+		d->unwarned = m;
 	schedule_update(m);
 	return 0;
 }
@@ -420,6 +427,8 @@ void
 schedule_remove(struct message *m)
 {
 	heap_remove(m->dest, m);
+	if (m->dest->unwarned == m)
+		m->dest->unwarned = TAILQ_NEXT(m, by_dest);
 	TAILQ_REMOVE(&m->dest->messages, m, by_dest);
 	m->dest->nmessages--;
 }
@@ -579,6 +588,26 @@ schedule_expire_old(time_t now)
 				expire_message(m, now);
 			else
 				try_at_once(m, now);
+		}
+}
+
+void
+schedule_warn_old(schedule_expire fn, time_t now)
+{
+	struct dest	*d;
+	struct message	*m;
+
+	TAILQ_FOREACH(d, &dests, entry)
+		while ((m = d->unwarned) != NULL &&
+		    (uint64_t)now >= m->since + (d->warn == 0 ? DEST_WARN :
+		    d->warn)) {
+			/* It may be us who were away, as for expiry. */
+			if (!had_its_try(m, now)) {
+				try_at_once(m, now);
+				break;
+			}
+			d->unwarned = TAILQ_NEXT(m, by_dest);
+			fn(m, now);
 		}
 }
 

@@ -13,6 +13,7 @@
 
 #define DEST_CONCURRENCY	20
 #define DEST_EXPIRE		(5 * 24 * 60 * 60)
+#define DEST_WARN		(4 * 60 * 60)
 #define DEST_FAILURE_MAX	256	/* octets kept of a reason */
 
 TAILQ_HEAD(message_list, message);
@@ -27,6 +28,7 @@ struct dest {
 	char			*name;
 	struct message_list	 messages;	/* all, in order of arrival */
 	uint32_t		 nmessages;
+	struct message		*unwarned;	/* first too young to warn */
 	struct message		**heap;		/* with a rcpt that waits */
 	uint32_t		 nheap;
 	uint32_t		 heap_cap;
@@ -44,6 +46,7 @@ struct dest {
 	unsigned int		 retry[CONF_RETRY_MAX];
 	unsigned int		 nretry;
 	unsigned int		 expire;
+	unsigned int		 warn;
 	bool			 has_auth;
 	char			*auth_table;
 	char			*auth_label;
@@ -81,6 +84,13 @@ void	 schedule_run(time_t now);
  * may have been the one that was away.
  */
 void	 schedule_expire_old(time_t now);
+/*
+ * Call fn once for each message that waits for as long as its destination's
+ * warn says; it may free the message.
+ */
+void	 schedule_warn_old(schedule_expire fn, time_t now);
+/* When its lifetime is over: seconds since 1970. */
+uint64_t schedule_end(const struct message *);
 /* Hand nothing out any more. */
 void	 schedule_stop(void);
 

@@ -77,7 +77,7 @@ struct spool_config {
 	uint32_t	inline_max;	/* octets; 0: SPOOL_INLINE_MAX */
 	/*
 	 * memory for all messages arriving, beyond it they spill and keep what
-	 * was appended last; 0: 64 MiB
+	 * was appended last; 0: 4 MiB
 	 */
 	uint64_t	gather_max;
 	/* octets the segments may use; 0: no bound but the disk */

@@ -209,7 +209,7 @@ choose_size(struct spool *sp)
 	if (sp->cfg.inline_max == 0)
 		sp->cfg.inline_max = SPOOL_INLINE_MAX;
 	if (sp->cfg.gather_max == 0)
-		sp->cfg.gather_max = 64 * 1024 * 1024;
+		sp->cfg.gather_max = 4 * 1024 * 1024;
 }
 
 static int

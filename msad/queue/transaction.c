@@ -17,9 +17,12 @@
 #include "common/child.h"
 #include "common/conf.h"
 #include "common/log.h"
+#include "common/params.h"
 #include "common/stats.h"
 #include "common/verdict.h"
+#include "common/xtext.h"
 
+#include "author.h"
 #include "check.h"
 #include "envelope.h"
 #include "grant.h"
@@ -41,6 +44,7 @@ enum tx_state { TX_ENVELOPE, TX_DATA, TX_HEADER, TX_BODY };
 
 struct tx_rcpt {
 	char		*path;
+	char		*params;	/* canonical, NULL: none */
 	uint32_t	 hash;
 };
 
@@ -48,7 +52,9 @@ struct transaction {
 	enum tx_state		 state;
 	char			*sender;
 	char			*relay;
+	char			*params;	/* canonical */
 	bool			 eightbit;
+	size_t			 env_size;	/* of the recipients so far */
 	struct tx_rcpt		*rcpts;
 	uint32_t		 nrcpts;
 	uint32_t		 cap;
@@ -59,6 +65,7 @@ struct transaction {
 	size_t			 header_len;
 	struct spool_message	*content;
 	enum verdict		 verdict;	/* of the spool; else check's */
+	char			 text[AUTHOR_TEXT_MAX];	/* on From */
 	size_t			 consumed;	/* credit not yet given */
 };
 
@@ -103,6 +110,13 @@ transaction_pending(void)
 }
 
 static void
+rcpt_free(struct tx_rcpt *p)
+{
+	free(p->path);
+	free(p->params);
+}
+
+static void
 transaction_free(struct transaction *tx)
 {
 	uint32_t	i;
@@ -112,8 +126,9 @@ transaction_free(struct transaction *tx)
 	if (tx->content != NULL)
 		spool_message_abort(tx->content);
 	for (i = 0; i < tx->nrcpts; i++)
-		free(tx->rcpts[i].path);
+		rcpt_free(&tx->rcpts[i]);
 	free(tx->rcpts);
+	free(tx->params);
 	check_free(&tx->check);
 	free(tx->sender);
 	free(tx->relay);
@@ -204,7 +219,8 @@ space_for(uint64_t size)
 }
 
 static struct transaction *
-transaction_new(struct slice sender, const char *relay, bool eightbit)
+transaction_new(struct slice sender, const char *relay, struct slice params,
+    bool eightbit)
 {
 	struct transaction	*tx;
 
@@ -212,9 +228,10 @@ transaction_new(struct slice sender, const char *relay, bool eightbit)
 		return NULL;
 	tx->sender = strndup(sender.p, sender.len);
 	tx->relay = strdup(relay);
+	tx->params = strndup(params.p, params.len);
 	tx->eightbit = eightbit;
 	check_begin(&tx->check, child_conf()->message_size + SIZE_SLACK);
-	if (tx->sender == NULL || tx->relay == NULL) {
+	if (tx->sender == NULL || tx->relay == NULL || tx->params == NULL) {
 		transaction_free(tx);
 		return NULL;
 	}
@@ -223,9 +240,9 @@ transaction_new(struct slice sender, const char *relay, bool eightbit)
 
 static enum verdict
 open_transaction(struct grant *g, struct slice sender, uint64_t size,
-    bool eightbit)
+    struct slice params, bool eightbit)
 {
-	struct rights_login	 login = { g->user, g->own };
+	struct rights_login	 login = { g->user, g->own, g->local };
 	const char		*relay;
 	enum verdict		 v;
 
@@ -233,7 +250,7 @@ open_transaction(struct grant *g, struct slice sender, uint64_t size,
 	if (v == VERDICT_OK)
 		v = space_for(size);
 	if (v == VERDICT_OK && (g->tx = transaction_new(sender, relay,
-	    eightbit)) == NULL)
+	    params, eightbit)) == NULL)
 		v = VERDICT_TROUBLE;
 	return v;
 }
@@ -242,23 +259,24 @@ static int
 on_mail(struct ipc *ch, struct ipc_msg *msg, void *arg)
 {
 	struct ipc_reader	 r;
+	struct mail_params	 params;
 	struct grant		*g = grant_of(arg, msg);
-	struct slice		 sender;
+	struct slice		 sender, text;
 	enum verdict		 v;
 	uint64_t		 size;
-	uint8_t			 body;
 
 	ipc_reader(&r, msg);
 	sender = ipc_get_str(&r);
 	size = ipc_get_u64(&r);
-	body = ipc_get_u8(&r);
-	if (!ipc_done(&r) || body > 1 ||
+	text = ipc_get_str(&r);
+	if (!ipc_done(&r) || !params_mail_canonical(text, &params) ||
 	    (g != NULL && (g->tx != NULL || g->committing)))
 		return -1;
 	if (g == NULL)
 		v = VERDICT_NO_GRANT;
 	else
-		v = open_transaction(g, sender, size, body == 1);
+		v = open_transaction(g, sender, size, text,
+		    params.body != PARAMS_7BIT);
 	if (v != VERDICT_OK)
 		log_refused(arg, msg->sid, g != NULL ? g->user : "", "mail", v,
 		    log_qn(sender.p, sender.len));
@@ -315,21 +333,15 @@ has_rcpt(const struct transaction *tx, const struct address *a, uint32_t hash)
 	return false;
 }
 
+/* Room for one more recipient and its parameters in the envelope. */
 static enum verdict
-add_rcpt(struct transaction *tx, struct slice path)
+rcpt_room(struct transaction *tx, size_t octets)
 {
-	struct address	 a;
 	struct tx_rcpt	*p;
-	char		 buf[ENVELOPE_PATH_MAX + 1];
-	uint32_t	 cap, hash;
+	uint32_t	 cap;
 
-	if (!rcpt_path(path, buf, sizeof(buf)) ||
-	    address_parse(SLICE_STR(buf), &a) != ADDRESS_OK)
-		return VERDICT_BAD_RCPT;
-	hash = address_hash(&a);
-	if (has_rcpt(tx, &a, hash))
-		return VERDICT_OK;	/* one delivery is enough (X-rcpt-2) */
-	if (tx->nrcpts == ENVELOPE_RCPTS_MAX)
+	if (tx->nrcpts >= child_conf()->limits.recipients ||
+	    tx->env_size + octets > ENVELOPE_RCPTS_SIZE_MAX)
 		return VERDICT_TOO_MANY_RCPTS;
 	if (tx->nrcpts == tx->cap) {
 		cap = tx->cap == 0 ? 4 : tx->cap * 2;
@@ -338,31 +350,79 @@ add_rcpt(struct transaction *tx, struct slice path)
 		tx->rcpts = p;
 		tx->cap = cap;
 	}
+	tx->env_size += octets;
+	return VERDICT_OK;
+}
+
+static enum verdict
+add_rcpt(struct transaction *tx, struct slice path, struct slice params)
+{
+	struct address	 a;
+	struct tx_rcpt	*p;
+	enum verdict	 v;
+	char		 buf[ENVELOPE_PATH_MAX + 1];
+	uint32_t	 hash;
+
+	if (!rcpt_path(path, buf, sizeof(buf)) ||
+	    address_parse(SLICE_STR(buf), &a) != ADDRESS_OK)
+		return VERDICT_BAD_RCPT;
+	hash = address_hash(&a);
+	if (has_rcpt(tx, &a, hash))
+		return VERDICT_OK;	/* one delivery is enough (X-rcpt-2) */
+	if ((v = rcpt_room(tx, strlen(buf) + params.len + 4)) != VERDICT_OK)
+		return v;
 	p = &tx->rcpts[tx->nrcpts];
-	p->hash = hash;
-	if ((p->path = strdup(buf)) == NULL)
+	*p = (struct tx_rcpt){ .path = strdup(buf), .hash = hash };
+	if (params.len > 0)
+		p->params = strndup(params.p, params.len);
+	if (p->path == NULL || (params.len > 0 && p->params == NULL)) {
+		rcpt_free(p);
 		return VERDICT_TROUBLE;
+	}
 	tx->nrcpts++;
 	return VERDICT_OK;
+}
+
+/* An ORCPT that names somebody else is kept, and noted (R3461-4.2-a). */
+static void
+log_orcpt(const struct grant *g, struct slice path, struct slice orcpt)
+{
+	char	xtext[3 * ENVELOPE_PATH_MAX + 8] = "rfc822;";
+	int	n;
+
+	if (orcpt.p == NULL)
+		return;
+	n = xtext_encode(path, xtext + 7, sizeof(xtext) - 7);
+	if (n != -1 && slice_is_nocase(orcpt, xtext))
+		return;
+	log_info("s=%llx-%llx event=orcpt user=%s to=%s orcpt=%s",
+	    (unsigned long long)g->epoch, (unsigned long long)g->sid,
+	    log_q(g->user), log_qn(path.p, path.len),
+	    log_qn(orcpt.p, orcpt.len));
 }
 
 static int
 on_rcpt(struct ipc *ch, struct ipc_msg *msg, void *arg)
 {
 	struct ipc_reader	 r;
+	struct rcpt_params	 params;
 	struct grant		*g = grant_of(arg, msg);
-	struct slice		 path;
+	struct slice		 path, text;
 	enum verdict		 v;
 
 	ipc_reader(&r, msg);
 	path = ipc_get_str(&r);
-	if (!ipc_done(&r) || g == NULL || g->tx == NULL ||
+	text = ipc_get_str(&r);
+	if (!ipc_done(&r) || !params_rcpt_canonical(text, &params) ||
+	    g == NULL || g->tx == NULL ||
 	    g->tx->state != TX_ENVELOPE)
 		return -1;
-	v = g->revoked ? VERDICT_NO_GRANT : add_rcpt(g->tx, path);
+	v = g->revoked ? VERDICT_NO_GRANT : add_rcpt(g->tx, path, text);
 	if (v != VERDICT_OK)
 		log_refused(arg, msg->sid, g->user, "rcpt", v,
 		    log_qn(path.p, path.len));
+	else
+		log_orcpt(g, path, params.orcpt);
 	answer(ch, msg->sid, v, "");
 	return 0;
 }
@@ -440,13 +500,74 @@ append(struct transaction *tx, const void *p, size_t len)
 	tx->verdict = spool_verdict(spool_message_append(tx->content, p, len));
 }
 
+static void
+put_header(void *arg, const void *p, size_t len)
+{
+	struct transaction	*tx = arg;
+
+	append(tx, p, len);
+	tx->header_len += len;
+}
+
+/*
+ * With the null reverse-path every rule takes the mail, so that says nothing
+ * of rights: what counts is the rule of the login's own address. Without one
+ * any rule will do that allows the names as they are.
+ */
+static enum verdict
+check_null_author(struct author *a, struct slice section,
+    const struct rights_login *login)
+{
+	const struct conf_match	*m;
+	struct conf_match	 strict;
+	enum verdict		 v = VERDICT_SENDER_DENIED;
+
+	if (rights_match(child_conf(), tables, login, SLICE_STR(login->own),
+	    &m) == VERDICT_OK)
+		return author_check(a, section, m, tables, login);
+	TAILQ_FOREACH(m, &child_conf()->matches, entry) {
+		if (!rights_concerns(m, login))
+			continue;
+		strict = *m;
+		strict.mismatch = CONF_MISMATCH_REJECT;
+		v = author_check(a, section, &strict, tables, login);
+		if (v == VERDICT_OK)
+			break;
+	}
+	return v;
+}
+
+/* Who writes, by the rule that takes the sender now (P3). */
+static void
+check_author(const struct grant *g, struct author *a)
+{
+	struct rights_login	 login = { g->user, g->own, g->local };
+	struct transaction	*tx = g->tx;
+	struct slice		 section = SLICE(tx->check.header,
+				    tx->check.header_len);
+	const struct conf_match	*rule;
+
+	a->text[0] = '\0';
+	tx->verdict = rights_match(child_conf(), tables, &login,
+	    SLICE_STR(tx->sender), &rule);
+	if (tx->verdict == VERDICT_OK)
+		tx->verdict = tx->sender[0] == '\0' ?
+		    check_null_author(a, section, &login) :
+		    author_check(a, section, rule, tables, &login);
+	strlcpy(tx->text, a->text, sizeof(tx->text));
+}
+
 /* The header is whole and good: begin the message with it. */
 static void
-begin_content(struct transaction *tx)
+begin_content(const struct grant *g)
 {
-	enum spool_result	result = SPOOL_OK;
+	struct transaction	*tx = g->tx;
+	struct author		 author;
+	enum spool_result	 result = SPOOL_OK;
 
 	check_header_end(&tx->check);
+	if (tx_verdict(tx) == VERDICT_OK)
+		check_author(g, &author);
 	if (tx_verdict(tx) != VERDICT_OK)
 		return;
 	if ((tx->content = spool_message_begin(spool, 0, &result)) == NULL) {
@@ -455,9 +576,9 @@ begin_content(struct transaction *tx)
 			tx->verdict = VERDICT_TROUBLE;
 		return;
 	}
-	append(tx, tx->check.header, tx->check.header_len);
+	author_section(&author, SLICE(tx->check.header,
+	    tx->check.header_len), put_header, tx);
 	append(tx, "\r\n", 2);
-	tx->header_len = tx->check.header_len;
 	check_free(&tx->check);		/* the spool has it */
 }
 
@@ -499,7 +620,7 @@ on_body(struct ipc *ch, struct ipc_msg *msg, void *arg)
 		tx->check.size += s.len;
 	else {
 		if (tx->state != TX_BODY)
-			begin_content(tx);
+			begin_content(g);
 		check_body(&tx->check, s.p, s.len);
 		append(tx, s.p, s.len);
 		drop_refused(tx);
@@ -595,11 +716,17 @@ write_envelope(const struct grant *g, time_t now, struct envelope *e,
 	e->relay = SLICE_STR(tx->relay);
 	e->sender = SLICE_STR(tx->sender);
 	e->msgid = SLICE_STR(tx->check.msgid);
-	if ((rcpts = reallocarray(NULL, tx->nrcpts, sizeof(*rcpts))) == NULL)
+	e->params = SLICE_STR(tx->params);
+	/* addresses, then parameters */
+	if ((rcpts = reallocarray(NULL, 2 * (size_t)tx->nrcpts,
+	    sizeof(*rcpts))) == NULL)
 		return NULL;
-	for (i = 0; i < tx->nrcpts; i++)
+	for (i = 0; i < tx->nrcpts; i++) {
 		rcpts[i] = SLICE_STR(tx->rcpts[i].path);
-	buf = envelope_encode(e, rcpts, tx->nrcpts, len);
+		rcpts[tx->nrcpts + i] = tx->rcpts[i].params == NULL ?
+		    SLICE("", 0) : SLICE_STR(tx->rcpts[i].params);
+	}
+	buf = envelope_encode(e, rcpts, rcpts + tx->nrcpts, tx->nrcpts, len);
 	free(rcpts);
 	/* Decoded again: what is in memory is what recovery would find. */
 	if (buf != NULL && envelope_decode(buf, *len, e) == -1) {
@@ -654,7 +781,7 @@ end_verdict(struct grant *g)
 	if (g->revoked)
 		return VERDICT_NO_GRANT;
 	if (tx->state != TX_BODY)
-		begin_content(tx);
+		begin_content(g);
 	check_end(&tx->check);
 	return tx_verdict(tx);
 }
@@ -680,6 +807,8 @@ on_end(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	if (v != VERDICT_OK) {
 		if (v == g->tx->check.verdict && g->tx->check.reason != NULL)
 			detail = g->tx->check.reason;
+		else if (v == g->tx->verdict)
+			detail = g->tx->text;
 		log_refused(arg, msg->sid, g->user, "data", v, detail);
 		answer_end(ch, msg->sid, v, detail, "");
 	}

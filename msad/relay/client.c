@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/xtext.h"
 #include "msad/relay/client.h"
 #include "msad/relay/pool.h"
 
@@ -62,6 +63,7 @@ client_result(const struct client *c, struct result *res)
 	res->outcome = class == 2 ? OUTCOME_DELIVERED :
 	    class == 5 ? OUTCOME_PERMANENT : OUTCOME_TRANSIENT;
 	res->code = (uint16_t)c->reply.code;
+	res->dsn = (c->caps & CAP_DSN) != 0;
 	reply_enhanced(&c->reply, res->enhanced, sizeof(res->enhanced));
 	reply_text(&c->reply, res->text, sizeof(res->text));
 }
@@ -176,18 +178,54 @@ tx_accepted_result(struct client *c, const struct result *res)
 
 /* --- the envelope --- */
 
+/* " KEY=value", or "" without a value. */
+static void
+put_param(char *buf, size_t size, const char *key, struct slice value)
+{
+	buf[0] = '\0';
+	if (value.p != NULL && value.len > 0)
+		snprintf(buf, size, " %s=%.*s", key, SLICE_FMT(value));
+}
+
 static void
 envelope_mail(struct client *c)
 {
-	char	 size[40] = "";
+	const struct mail_params *m = &c->job->params;
+	char	 size[40] = "", ret[80] = "", envid[PARAMS_ENVID_MAX + 8] = "";
 
+	if (c->caps & CAP_DSN) {	/* as given: R3461-5.2.1-a */
+		put_param(ret, sizeof(ret), "RET", m->ret_text);
+		put_param(envid, sizeof(envid), "ENVID", m->envid);
+	}
 	if (c->caps & CAP_SIZE)
 		snprintf(size, sizeof(size), " SIZE=%llu",
 		    (unsigned long long)c->job->size);
-	client_command(c, 0, "MAIL FROM:<%s>%s%s%s", c->job->from, size,
+	client_command(c, 0, "MAIL FROM:<%s>%s%s%s%s%s", c->job->from, size,
 	    c->job->eightbit && (c->caps & CAP_8BITMIME) ?
 	    " BODY=8BITMIME" : "",
-	    c->user != NULL && (c->caps & CAP_AUTH) ? " AUTH=<>" : "");
+	    c->user != NULL && (c->caps & CAP_AUTH) ? " AUTH=<>" : "", ret,
+	    envid);
+}
+
+/* A missing ORCPT is added: the next hop would not know what was asked. */
+static void
+envelope_rcpt(struct client *c, const struct rcpt *rcpt)
+{
+	char	 notify[PARAMS_VALUE_MAX + 10] = "";
+	char	 orcpt[PARAMS_ORCPT_MAX + 8] = "", xtext[PARAMS_ORCPT_MAX - 7];
+
+	if (c->caps & CAP_DSN) {
+		put_param(notify, sizeof(notify), "NOTIFY",
+		    rcpt->params.notify_text);
+		if (rcpt->params.orcpt.p != NULL)
+			put_param(orcpt, sizeof(orcpt), "ORCPT",
+			    rcpt->params.orcpt);
+		else if (xtext_encode(SLICE_STR(rcpt->path), xtext,
+		    sizeof(xtext)) != -1)
+			snprintf(orcpt, sizeof(orcpt), " ORCPT=rfc822;%s",
+			    xtext);
+	}
+	client_command(c, 0, "RCPT TO:<%s>%s%s", rcpt->path, notify, orcpt);
 }
 
 static size_t
@@ -205,7 +243,7 @@ envelope_command(struct client *c, size_t i)
 	else if (i == 0)
 		envelope_mail(c);
 	else if (i <= c->ntx)
-		client_command(c, 0, "RCPT TO:<%s>", c->tx[i - 1]->path);
+		envelope_rcpt(c, c->tx[i - 1]);
 	else
 		client_command(c, 0, "DATA");
 }

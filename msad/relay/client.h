@@ -45,6 +45,7 @@ enum client_state {
 #define CAP_AUTH	0x10
 #define CAP_PLAIN	0x20
 #define CAP_LOGIN	0x40
+#define CAP_DSN		0x80
 
 /* RFC 5321 section 4.5.3.2, and our own for what it does not name; seconds. */
 #define TIMEOUT_CONNECT		30

@@ -110,7 +110,8 @@ struct job *
 job_new(struct ipc_msg *msg)
 {
 	struct ipc_reader	 r;
-	struct slice		 id, relay, from, user, password;
+	struct slice		 id, relay, from, text, user, password;
+	struct mail_params	 params;
 	struct job		*job;
 	uint64_t		 size;
 	uint8_t			 flags;
@@ -121,9 +122,11 @@ job_new(struct ipc_msg *msg)
 	from = ipc_get_str(&r);
 	size = ipc_get_u64(&r);
 	flags = ipc_get_u8(&r);
+	text = ipc_get_str(&r);
 	user = ipc_get_str(&r);
 	password = ipc_get_bytes(&r);
-	if (!ipc_done(&r) || !line_safe(from) || size > INT64_MAX)
+	if (!ipc_done(&r) || !line_safe(from) || size > INT64_MAX ||
+	    !params_mail_canonical(text, &params))
 		return NULL;
 	if ((job = calloc(1, sizeof(*job))) == NULL)
 		fatal("out of memory");
@@ -135,8 +138,10 @@ job_new(struct ipc_msg *msg)
 	if ((job->id = slice_dup(id)) == NULL ||
 	    (job->relay = slice_dup(relay)) == NULL ||
 	    (job->from = slice_dup(from)) == NULL ||
+	    (job->text = slice_dup(text)) == NULL ||
 	    job_credentials(job, user, password) == -1)
 		fatal("out of memory");
+	params_mail_canonical(SLICE_STR(job->text), &job->params);
 	njobs++;
 	if (RB_INSERT(job_tree, &jobs, job) != NULL) {
 		njobs--;
@@ -160,7 +165,8 @@ int
 job_add_rcpts(struct job *job, struct ipc_msg *msg)
 {
 	struct ipc_reader	 r;
-	struct slice		 path;
+	struct rcpt_params	 params;
+	struct slice		 path, text;
 	struct rcpt		*rcpts;
 	size_t			 i, n;
 
@@ -177,10 +183,14 @@ job_add_rcpts(struct job *job, struct ipc_msg *msg)
 		rcpts = &job->rcpts[job->nrcpts];
 		rcpts->index = ipc_get_u32(&r);
 		path = ipc_get_str(&r);
-		if (r.bad || path.len == 0 || !line_safe(path))
+		text = ipc_get_str(&r);
+		if (r.bad || path.len == 0 || !line_safe(path) ||
+		    !params_rcpt_canonical(text, &params))
 			return -1;
-		if ((rcpts->path = slice_dup(path)) == NULL)
+		if ((rcpts->path = slice_dup(path)) == NULL ||
+		    (rcpts->text = slice_dup(text)) == NULL)
 			fatal("out of memory");
+		params_rcpt_canonical(SLICE_STR(rcpts->text), &rcpts->params);
 		job->nrcpts++;
 	}
 	return ipc_done(&r) ? 0 : -1;
@@ -263,6 +273,7 @@ job_rcpt_result(struct job *job, struct rcpt *rcpt, const struct result *res,
 	ipc_put_str(queue, host);
 	ipc_put_str(queue, res->text);
 	ipc_put_str(queue, tls);
+	ipc_put_u8(queue, res->dsn ? RESULT_DSN : 0);
 	ipc_send(queue);
 }
 
@@ -296,8 +307,10 @@ job_free(struct job *job)
 		RB_REMOVE(job_tree, &jobs, job);
 		njobs--;
 	}
-	for (i = 0; i < job->nrcpts; i++)
+	for (i = 0; i < job->nrcpts; i++) {
 		free(job->rcpts[i].path);
+		free(job->rcpts[i].text);
+	}
 	free(job->rcpts);
 	for (i = 0; i < 2; i++)
 		if (job->fd[i] != -1)
@@ -306,6 +319,7 @@ job_free(struct job *job)
 	free(job->id);
 	free(job->relay);
 	free(job->from);
+	free(job->text);
 	free(job->user);
 	free(job);
 }
@@ -327,6 +341,7 @@ result_set(struct result *res, enum outcome outcome, const char *enhanced,
 
 	res->outcome = outcome;
 	res->code = 0;
+	res->dsn = 0;
 	strlcpy(res->enhanced, enhanced, sizeof(res->enhanced));
 	va_start(ap, fmt);
 	vsnprintf(res->text, sizeof(res->text), fmt, ap);

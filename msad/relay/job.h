@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "common/ipc.h"
+#include "common/params.h"
 
 /*
  * A job: one message for some recipients through one relay block, as the
@@ -31,6 +32,7 @@ struct result {
 	uint16_t	 code;		/* reply code; 0: not a reply */
 	char		 enhanced[16];
 	char		 text[JOB_TEXT_MAX];
+	int		 dsn;		/* the next hop lists DSN */
 };
 
 enum rcpt_state {
@@ -43,6 +45,8 @@ struct rcpt {
 	uint32_t	 index;		/* the queue's number */
 	enum rcpt_state	 state;
 	char		*path;		/* without brackets */
+	char		*text;		/* that params points into */
+	struct rcpt_params params;
 };
 
 struct pool;
@@ -63,6 +67,8 @@ struct job {
 	size_t		 password_len;
 	uint8_t		 cred[JOB_CRED_SIZE]; /* equal: same credentials */
 	int		 eightbit;
+	char		*text;		/* that params points into */
+	struct mail_params params;
 	uint64_t	 size;		/* octets of the message */
 	int		 fd[2];		/* content; the second may be -1 */
 	uint64_t	 len[2];	/* octets in each */

@@ -339,6 +339,8 @@ setup_capability(struct client *c, struct slice line)
 		c->caps |= CAP_8BITMIME;
 	else if (slice_is_nocase(word, "STARTTLS"))
 		c->caps |= CAP_STARTTLS;
+	else if (slice_is_nocase(word, "DSN"))
+		c->caps |= CAP_DSN;
 	else if (slice_is_nocase(word, "SIZE")) {
 		c->caps |= CAP_SIZE;
 		c->size_limit = size_limit(next_word(&line));

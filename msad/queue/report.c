@@ -1,0 +1,243 @@
+/*
+ * A report from the results of a round: who of the recipients is due one, what
+ * of the message it returns, and its envelope. Runs in msad-queue; outcome.c
+ * calls. What the client asked for (RET, ENVID, ORCPT) is read from the
+ * envelope in the spool, for it is not kept in memory; a message that cannot
+ * be read any more is reported without.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/child.h"
+#include "common/conf.h"
+#include "common/params.h"
+
+#include "dsn.h"
+#include "report.h"
+#include "schedule.h"
+
+#define RETURN_MAX	(1024 * 1024)	/* octets of a message returned whole */
+
+bool
+report_is_due(const struct message *m, const struct result *r)
+{
+	unsigned int	notify = m->rcpts[r->rcpt].notify;
+
+	if (message_sender(m)[0] == '\0')
+		return false;
+	switch (r->action) {
+	case DSN_FAILED:
+		return notify == 0 || (notify & NOTIFY_FAILURE) != 0;
+	case DSN_DELAYED:
+		return notify == 0 || (notify & NOTIFY_DELAY) != 0;
+	default:
+		return (notify & NOTIFY_SUCCESS) != 0;
+	}
+}
+
+static const char *
+status_of(const struct result *r)
+{
+	char	class = r->enhanced[0];
+
+	switch (r->action) {
+	case DSN_FAILED:
+		return class == '4' || class == '5' ? r->enhanced : "5.0.0";
+	case DSN_DELAYED:
+		return class == '4' ? r->enhanced : "4.0.0";
+	default:
+		return class == '2' ? r->enhanced : "2.0.0";
+	}
+}
+
+/* The recipients that are due; malloc'd. */
+static struct dsn_rcpt *
+due_rcpts(const struct message *m, const struct results *list, size_t *n)
+{
+	struct dsn_rcpt		*rcpts;
+	const struct result	*r;
+
+	*n = 0;
+	if ((rcpts = calloc(m->nrcpts, sizeof(*rcpts))) == NULL)
+		return NULL;
+	TAILQ_FOREACH(r, list, entry)
+		if (report_is_due(m, r) && *n < m->nrcpts)
+			rcpts[(*n)++] = (struct dsn_rcpt){
+				.index = r->rcpt,
+				.addr = message_rcpt(m, r->rcpt),
+				.status = status_of(r), .remote = r->remote,
+				.code = r->code, .reply = r->reply,
+				.action = r->action };
+	return rcpts;
+}
+
+/* Each recipient's ORCPT out of the envelope, which outlives the report. */
+static void
+set_orcpts(struct dsn *d, struct dsn_rcpt *rcpts, struct envelope *e)
+{
+	struct rcpt_params	params;
+	struct slice		addr, text;
+	uint32_t		i;
+	size_t			k;
+
+	for (i = 0; envelope_rcpt(e, &addr, &text); i++) {
+		if (text.len == 0 || !params_rcpt_canonical(text, &params))
+			continue;
+		for (k = 0; k < d->nrcpts; k++)
+			if (rcpts[k].index == i)
+				rcpts[k].orcpt = params.orcpt;
+	}
+}
+
+/* A failure whose sender wants it whole, and which is not too large. */
+static bool
+returns_whole(const struct dsn *d, const struct mail_params *params,
+    const struct spool_content *c)
+{
+	size_t	i;
+
+	if (params->ret != PARAMS_RET_FULL ||
+	    params->body == PARAMS_BINARYMIME ||
+	    c->prefixlen + c->bodylen > RETURN_MAX)
+		return false;
+	for (i = 0; i < d->nrcpts; i++)
+		if (d->rcpts[i].action == DSN_FAILED)
+			return true;
+	return false;
+}
+
+/* So many octets of the message from its start; malloc'd, or NULL. */
+static char *
+read_content(const struct spool_content *c, size_t want, size_t *len)
+{
+	char	*buf;
+	ssize_t	 n;
+
+	*len = 0;
+	if ((buf = malloc(want + 1)) == NULL)
+		return NULL;
+	/* a read ends where the prefix does */
+	while (*len < want && (n = spool_content_read(c, *len, buf + *len,
+	    want - *len)) > 0)
+		*len += (size_t)n;
+	return buf;
+}
+
+/* Write the report with what the spool has of the message. */
+static char *
+write_with(const struct message *m, struct dsn *d, struct dsn_rcpt *rcpts,
+    const struct spool_content *c, size_t *len, size_t *header_len,
+    int *eightbit)
+{
+	struct mail_params	 params;
+	struct envelope		 e;
+	size_t			 got, want = c->prefixlen + m->header_len;
+	char			*buf, *text;
+
+	if (envelope_decode(c->env, c->envlen, &e) == 0 &&
+	    params_mail_canonical(e.params, &params)) {
+		d->envid = params.envid;
+		if ((d->whole = returns_whole(d, &params, c)))
+			want = c->prefixlen + (size_t)c->bodylen;
+		set_orcpts(d, rcpts, &e);
+	}
+	buf = read_content(c, want, &got);
+	if (got < want)
+		d->whole = false;
+	d->returned = SLICE(buf, buf == NULL ? 0 : got);
+	text = dsn_write(d, len, header_len, eightbit);
+	free(buf);
+	return text;
+}
+
+static char *
+write_dsn(struct spool *spool, const struct message *m,
+    const struct results *list, uint64_t dsn_id, time_t now, size_t *len,
+    size_t *header_len, int *eightbit)
+{
+	struct dsn		 d = { .id = m->id, .dsn_id = dsn_id,
+		.now = now, .arrival = (time_t)m->arrival,
+		.sender = message_sender(m) };
+	struct dsn_rcpt		*rcpts;
+	struct spool_content	 c;
+	char			*text;
+
+	d.hostname = child_conf()->hostname;
+	d.until = (time_t)schedule_end(m);
+	if ((rcpts = due_rcpts(m, list, &d.nrcpts)) == NULL)
+		return NULL;
+	d.rcpts = rcpts;
+	if (spool_content_open(spool, m->id, &c) == SPOOL_OK) {
+		text = write_with(m, &d, rcpts, &c, len, header_len, eightbit);
+		spool_content_close(&c);
+	} else
+		text = dsn_write(&d, len, header_len, eightbit);
+	free(rcpts);
+	return text;
+}
+
+/* The report's envelope, decoded into e; malloc'd, NULL when memory is out. */
+static uint8_t *
+write_envelope(const struct message *m, const char *msgid, size_t header_len,
+    int eightbit, time_t now, struct envelope *e, size_t *len)
+{
+	struct slice	 to = SLICE_STR(message_sender(m));
+	/* A report is not reported (RFC 3461 section 6.1). */
+	struct slice	 never = SLICE_STR("NOTIFY=NEVER");
+	uint8_t		*env;
+
+	memset(e, 0, sizeof(*e));
+	e->arrival = (uint64_t)now;
+	e->flags = ENVELOPE_DSN | (eightbit ? ENVELOPE_8BITMIME : 0);
+	e->header_len = (uint32_t)header_len;
+	e->user = SLICE_STR(message_user(m));
+	e->tenant = SLICE_STR(message_tenant(m));
+	e->auth = SLICE_STR(message_auth(m));
+	e->mech = SLICE_STR("dsn");
+	e->relay = SLICE_STR(message_relay(m));
+	e->sender = SLICE("", 0);
+	e->msgid = SLICE_STR(msgid);
+	if ((env = envelope_encode(e, &to, &never, 1, len)) != NULL &&
+	    envelope_decode(env, *len, e) == -1) {
+		free(env);
+		env = NULL;
+	}
+	return env;
+}
+
+struct message *
+report_add(struct spool *spool, struct spool_txn *txn,
+    const struct message *m, const struct results *list, time_t now)
+{
+	struct envelope		 e;
+	struct spool_message	*sm;
+	struct message		*dsn = NULL;
+	enum spool_result	 result;
+	size_t			 len = 0, hlen = 0, envlen;
+	uint64_t		 id;
+	uint8_t			*env = NULL;
+	char			*text, msgid[320];
+	int			 eightbit = 0;
+
+	if ((sm = spool_message_begin(spool, SPOOL_MESSAGE_RESERVE,
+	    &result)) == NULL)
+		return NULL;
+	id = spool_message_id(sm);
+	text = write_dsn(spool, m, list, id, now, &len, &hlen, &eightbit);
+	snprintf(msgid, sizeof(msgid), "<%llx.dsn@%s>",
+	    (unsigned long long)id, child_conf()->hostname);
+	if (text == NULL || spool_message_append(sm, text, len) != SPOOL_OK ||
+	    (env = write_envelope(m, msgid, hlen, eightbit, now, &e,
+	    &envlen)) == NULL || (dsn = message_new(id, len, &e)) == NULL)
+		spool_message_abort(sm);
+	else if (spool_txn_message(txn, sm, env, envlen, "", 0) != SPOOL_OK) {
+		message_free(dsn);
+		dsn = NULL;
+	}
+	if (dsn != NULL)
+		dsn->rcpts[0].next = dsn->next = (uint32_t)now;
+	free(env);
+	free(text);
+	return dsn;
+}
