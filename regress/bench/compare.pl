@@ -380,7 +380,9 @@ for my $p (qw(msad b_load b_sink)) {
 $| = 1;
 my @servers = split(/,/, $o{s});
 my @cases = split(/,/, $o{c});
-$house = Msad->new(start => 0);
+$house = Msad->new(extra => 'limit session { connections 100000, ' .
+	    'per-address 60000, per-network 60000, mails 1000000 }',
+    start => 0);
 $out = "$house->{dir}/bench";
 mkdir $out, 0755;
 

@@ -28,7 +28,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct command		 cmd;
 	struct mail_args	 mail;
 	struct auth_args	 auth;
-	struct slice		 path = SLICE(NULL, 0);
+	struct rcpt_args	 rcpt;
 	char			*p = malloc(size > 0 ? size : 1);
 	enum reply		 r;
 
@@ -39,15 +39,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (cmd.verb >= VERB_MAX)
 		abort();
 	inside(cmd.args, p, size);
-	known(r = command_mail(cmd.args, &mail));
+	known(r = command_mail(cmd.args, EXT_ALL, &mail));
 	if (r == REPLY_NONE)
 		inside(mail.path, p, size);
-	known(r = command_rcpt(cmd.args, &path));
+	known(r = command_rcpt(cmd.args, EXT_ALL, &rcpt));
 	if (r == REPLY_NONE) {
-		inside(path, p, size);
-		if (memchr(path.p, '\r', path.len) != NULL ||
-		    memchr(path.p, '\n', path.len) != NULL ||
-		    memchr(path.p, '\0', path.len) != NULL)
+		inside(rcpt.path, p, size);
+		if (memchr(rcpt.path.p, '\r', rcpt.path.len) != NULL ||
+		    memchr(rcpt.path.p, '\n', rcpt.path.len) != NULL ||
+		    memchr(rcpt.path.p, '\0', rcpt.path.len) != NULL)
 			abort();
 	}
 	known(command_helo(cmd.args));

@@ -15,7 +15,7 @@ check_message(const uint8_t *data, size_t size)
 {
 	struct envelope	 e, again;
 	struct message	*m;
-	struct slice	*rcpts;
+	struct slice	*rcpts, *params;
 	size_t		 len;
 	uint8_t		*p;
 	uint32_t	 i;
@@ -25,15 +25,18 @@ check_message(const uint8_t *data, size_t size)
 	if ((m = message_new(1, 1, &e)) == NULL)
 		abort();
 	again = e;
-	if ((rcpts = calloc(e.nrcpts, sizeof(*rcpts))) == NULL)
+	if ((rcpts = calloc(2 * (size_t)e.nrcpts, sizeof(*rcpts))) == NULL)
 		abort();
+	params = rcpts + e.nrcpts;
 	for (i = 0; i < e.nrcpts; i++)
-		if (!envelope_rcpt(&again, &rcpts[i]) ||
+		if (!envelope_rcpt(&again, &rcpts[i], &params[i]) ||
 		    !slice_is(rcpts[i], message_rcpt(m, i)))
 			abort();
-	/* What was read is written the same. */
-	if ((p = envelope_encode(&e, rcpts, e.nrcpts, &len)) == NULL ||
-	    len != size || memcmp(p, data, size) != 0)
+	/* What was read is written the same; version 1 as version 2. */
+	if ((p = envelope_encode(&e, rcpts, params, e.nrcpts, &len)) == NULL ||
+	    (e.version == ENVELOPE_VERSION &&
+	    (len != size || memcmp(p, data, size) != 0)) ||
+	    envelope_decode(p, len, &again) == -1)
 		abort();
 	free(p);
 	free(rcpts);
@@ -48,6 +51,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	check_message(data, size);
 	if (rcpt_record_decode(data, size, &s) == 0 &&
+	    data[0] == RCPT_RECORD_VERSION &&
 	    (rcpt_record_encode(&s, buf) != size ||
 	    memcmp(buf, data, size) != 0))
 		abort();

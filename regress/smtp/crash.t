@@ -17,7 +17,7 @@ for (qw(b_load b_sink)) {
 
 my $port = free_port();
 my $d = Msad->new(relay => qq{relay "sink" { host "127.0.0.1" port $port retry { 1s } }\n},
-    match => qq{match from auth sender own relay "sink"\n}, level => 'notice');
+    match => qq{match from auth sender own relay "sink"\n}, level => 'notice', extra => "limit session { mails 1000000 }\n");
 my $u = $d->account(0);
 
 sub spawn {

@@ -53,8 +53,21 @@ subtest 'a message arrives as it was sent' => sub {
 	like($r->{text}, qr/queued as [0-9a-f]+/, 'P8 the reply holds the queue id');
 	ok(defined $m, 'R5321-6.1-a and it arrives') or return;
 	my ($head, $got) = split(/\r\n\r\n/, crlf($m), 2);
-	is($got, $body, 'R5321-4.5.2-a body octet for octet');
+	like($head, qr/^Content-Transfer-Encoding: quoted-printable\r?$/m,
+	    'R6409-8.4-a 8-bit text becomes quoted-printable');
+	$got =~ s/=\r\n//g;
+	$got =~ s/=([0-9A-F]{2})/chr(hex($1))/ge;
+	is($got, $body, 'R5321-4.5.2-a body octet for octet, decoded');
 	like($head, qr/^Subject: as it was\r?$/m, 'fields kept');
+};
+
+subtest 'a message of 7-bit text arrives octet for octet' => sub {
+	my $body = join("\r\n", '.', '..', '.a', 'plain', '', ' . ', "\ttab  ",
+	    'x' x 998, 'a=3D', 'end', '', '') . "\r\n";
+	my ($m) = round($c, "${from}Subject: as it was\r\n\r\n$body");
+	ok(defined $m, 'R5321-6.1-a it arrives') or return;
+	my (undef, $got) = split(/\r\n\r\n/, crlf($m), 2);
+	is($got, $body, 'R5321-4.5.2-a, R5321-4.5.3.1.6-a body octet for octet');
 };
 
 subtest 'fields added' => sub {

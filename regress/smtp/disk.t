@@ -11,7 +11,7 @@ use Msad;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $d = Msad->new(start => 0);
+my $d = Msad->new(start => 0, extra => "limit session { mails 100000 }\n");
 my $u = $d->account(0);
 {
 	my ($uid, $gid) = (getpwnam('_msadq'))[2, 3];

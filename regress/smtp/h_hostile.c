@@ -188,7 +188,7 @@ mail(uint64_t sid, const char *from)
 	ipc_start(queue, IPC_SMTP_MAIL, sid);
 	ipc_put_str(queue, from);
 	ipc_put_u64(queue, 0);
-	ipc_put_u8(queue, 0);
+	ipc_put_str(queue, "");
 	ipc_send(queue);
 	return answer(queue, IPC_SMTP_VERDICT);
 }
@@ -198,6 +198,7 @@ rcpt(uint64_t sid, const char *to)
 {
 	ipc_start(queue, IPC_SMTP_RCPT, sid);
 	ipc_put_str(queue, to);
+	ipc_put_str(queue, "");
 	ipc_send(queue);
 	return answer(queue, IPC_SMTP_VERDICT);
 }
@@ -267,6 +268,7 @@ tell(int v)
 		{ VERDICT_NO_GRANT, "no-grant" },
 		{ VERDICT_SENDER_DENIED, "sender-denied" },
 		{ VERDICT_MALFORMED, "malformed" },
+		{ VERDICT_FROM_DENIED, "from-denied" },
 		{ VERDICT_SEQUENCE, "sequence" },
 		{ VERDICT_BAD_SENDER, "bad-sender" },
 		{ VERDICT_BAD_RCPT, "bad-rcpt" },
@@ -543,6 +545,98 @@ a_sign_anything(void)
 	tell(signed_ok ? VERDICT_OK : VERDICT_NO_GRANT);
 }
 
+/* Ids as auth gives to local sessions, which nobody has opened. */
+static void
+a_invented_local(void)
+{
+	uint64_t	 epoch, sid = 0;
+
+	for (epoch = child_epoch() - 40; epoch < child_epoch() + 40; epoch++)
+		for (sid = 1; sid <= 20; sid++)
+			if (mail(IPC_SID_LOCAL | (epoch & 0x7fffffff) << 32 |
+			    sid, "root@example.org") != VERDICT_NO_GRANT ||
+			    gone) {
+				tell(verdict);
+				return;
+			}
+	tell(VERDICT_NO_GRANT);
+}
+
+/* A log-in that would be taken for a local user's. */
+static void
+a_opened_local(void)
+{
+	open_session(IPC_SID_LOCAL | 1);
+	start_plain(IPC_SID_LOCAL | 1);
+	tell(answer(auth, IPC_AUTH_RESULT));
+}
+
+/* What msad alone may tell auth: that the next program's user is root. */
+static void
+a_forged_name(void)
+{
+	raw(auth, IPC_USER_NAME, 1, "\0\0\0\0\0\0\4root", 11);
+	if (ipc_wait(auth, IPC_AUTH_RESULT, WAIT_MS) == -1)
+		gone = 1;
+	tell(VERDICT_OK);
+}
+
+/* A header in another's name, mine around it. */
+static void
+send_as(const char *before, const char *behind)
+{
+	char	 own[300], h[700];
+	int	 n;
+
+	n = snprintf(h, sizeof(h), "%s%s%s", before,
+	    own_address(own, sizeof(own)), behind);
+	send_message(h, (size_t)n, "text\r\n", 6);
+}
+
+static void
+a_forged_from(void)
+{
+	send_as("X-Me: ", "\r\nFrom: root@example.org\r\n");
+}
+
+static void
+a_forged_from_second(void)
+{
+	send_as("From: ", ", root@example.org\r\n");
+}
+
+static void
+a_forged_from_comment(void)
+{
+	send_as("FROM :\r\n (<", ">)\r\n \"ro\\ot\"@Example.ORG\r\n");
+}
+
+/* Forms that readers take differently, which our front-end rewrites. */
+static void
+a_forged_from_route(void)
+{
+	send_as("From: <@root.example,@example.org:", ">\r\n");
+}
+
+static void
+a_forged_from_broken(void)
+{
+	send_as("From: <", "> <root@example.org>\r\n");
+}
+
+static void
+a_forged_sender_field(void)
+{
+	send_as("From: ", "\r\nSender: root@example.org\r\n");
+}
+
+static void
+a_forged_resent(void)
+{
+	send_as("Resent-From: root@example.org\r\nResent-From: ",
+	    "\r\nFrom: root@example.org\r\n");
+}
+
 static void
 a_none(void)
 {
@@ -555,6 +649,9 @@ static const struct {
 	const char	*name;
 	void		(*run)(void);
 } attacks[] = {
+	{ "invented-local-session", a_invented_local },
+	{ "opened-local-session", a_opened_local },
+	{ "forged-name", a_forged_name },
 	{ "none", a_none },
 	{ "mail-without-login", a_mail_without_login },
 	{ "every-session-id", a_every_session_id },
@@ -571,6 +668,13 @@ static const struct {
 	{ "bare-cr-header", a_bare_cr_header },
 	{ "blank-line-in-header", a_blank_line_in_header },
 	{ "two-froms", a_two_froms },
+	{ "forged-from", a_forged_from },
+	{ "forged-from-second", a_forged_from_second },
+	{ "forged-from-comment", a_forged_from_comment },
+	{ "forged-from-route", a_forged_from_route },
+	{ "forged-from-broken", a_forged_from_broken },
+	{ "forged-sender-field", a_forged_sender_field },
+	{ "forged-resent", a_forged_resent },
 	{ "ehlo-injection", a_ehlo_injection },
 	{ "rcpt-injection", a_rcpt_injection },
 	{ "no-credit", a_no_credit },

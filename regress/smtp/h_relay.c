@@ -241,6 +241,7 @@ send_job(void)
 	ipc_put_str(queue, job_args[1]);
 	ipc_put_u64(queue, (uint64_t)st.st_size);
 	ipc_put_u8(queue, eightbit ? 1 : 0);
+	ipc_put_str(queue, "");
 	ipc_put_str(queue, user);
 	ipc_put_bytes(queue, password, strlen(password));
 	ipc_send_fd(queue, fd);
@@ -253,6 +254,7 @@ send_job(void)
 		ipc_put_u16(queue, 1);
 		ipc_put_u32(queue, (uint32_t)(i - 3));
 		ipc_put_str(queue, job_args[i]);
+		ipc_put_str(queue, "");
 		ipc_send(queue);
 	}
 	ipc_send_empty(queue, IPC_RELAY_GO, sid);
@@ -275,6 +277,7 @@ on_result(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	host = ipc_get_str(&r);
 	text = ipc_get_str(&r);
 	tls = ipc_get_str(&r);
+	(void)ipc_get_u8(&r);
 	if (!ipc_done(&r) || outcome > 2)
 		return -1;
 	outcomes[outcome]++;

@@ -177,7 +177,7 @@ subtest 'connections that end early' => sub {
 		$at % 2 ? reset_close($c->{sock}) : $c->close;
 	}
 	my $gone = wait_for { sessions() == 0 };
-	ok($gone, 'R5321-3.8-c no session is left over');
+	ok($gone, 'R5321-4.1.1.10-a no session is left over');
 	my (undef, $fds) = frontends();
 	is($fds, $fds0, 'X-tls-1 no descriptor is left over');
 	is(scalar($d->queue), 0, 'nothing of what was cut off is queued');

@@ -42,7 +42,7 @@ for my $h (sort keys %hop) {
 }
 spew("$d->{dir}/secrets", "isp: relayuser relay pass\n", 0600);
 $d->{relay} = $relays;
-$d->{tables} = $table . "table secrets file:\"$d->{dir}/secrets\"\n";
+$d->{tables} = $table . "convert off\ntable secrets file:\"$d->{dir}/secrets\"\n";
 $d->{match} = $matches;
 $d->write_conf;
 $d->start;

@@ -1,7 +1,7 @@
 /* msad-auth against a front-end, PAM workers, a queue and msad of our own. */
 /* links: msad/auth/attempt.c msad/auth/blocks.c msad/auth/channels.c */
 /* links: msad/auth/plain.c msad/auth/sasl_text.c msad/auth/session.c */
-/* links: msad/auth/throttle.c msad/auth/workers.c */
+/* links: msad/auth/throttle.c msad/auth/workers.c msad/auth/local.c */
 
 #include <sys/types.h>
 #include <sys/socket.h>

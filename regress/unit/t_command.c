@@ -44,7 +44,7 @@ t_verbs(void **state)
 	assert_int_equal(verb("EXPN x"), VERB_UNIMPLEMENTED);
 	assert_int_equal(verb("ETRN x"), VERB_UNIMPLEMENTED);
 	assert_int_equal(verb("TURN"), VERB_UNIMPLEMENTED);
-	assert_int_equal(verb("BDAT 3"), VERB_UNKNOWN);
+	assert_int_equal(verb("BDAT 3"), VERB_BDAT);
 	assert_int_equal(verb("XYZZY"), VERB_UNKNOWN);
 	assert_int_equal(verb("MAILFROM:<a@b>"), VERB_UNKNOWN);
 	assert_int_equal(verb(" EHLO x"), VERB_UNKNOWN);
@@ -87,10 +87,12 @@ t_X_http_1(void **state)
 	assert_int_equal(verb("HOSTS"), VERB_UNKNOWN);
 }
 
+#define OFFERED	(EXT_SIZE | EXT_8BITMIME | EXT_AUTH)
+
 static enum reply
 mail(const char *args, struct mail_args *m)
 {
-	return command_mail(SLICE_STR(args), m);
+	return command_mail(SLICE_STR(args), OFFERED, m);
 }
 
 static void
@@ -101,15 +103,15 @@ t_mail(void **state)
 	(void)state;
 	assert_int_equal(mail("FROM:<a@b.example>", &m), REPLY_NONE);
 	assert_true(slice_is(m.path, "a@b.example"));
-	assert_int_equal(m.size, 0);
+	assert_int_equal(m.params.size, 0);
 	assert_int_equal(mail("from: <a@b.example>", &m), REPLY_NONE);
 	/* R6409-3.2-a */
 	assert_int_equal(mail("FROM:<>", &m), REPLY_NONE);
 	assert_int_equal(m.path.len, 0);
 	assert_int_equal(mail("FROM:<a@b.example> size=10  Body=8bitmime "
 	    "AUTH=<>", &m), REPLY_NONE);
-	assert_int_equal(m.size, 10);
-	assert_int_equal(m.body, BODY_8BITMIME);
+	assert_int_equal(m.params.size, 10);
+	assert_int_equal(m.params.body, PARAMS_8BITMIME);
 	assert_int_equal(mail("FROM:<a@[192.0.2.1]>", &m), REPLY_NONE);
 	assert_int_equal(mail("FROM :<a@b.example>", &m), REPLY_BAD_SYNTAX);
 	assert_int_equal(mail("", &m), REPLY_BAD_SYNTAX);
@@ -172,36 +174,45 @@ t_parameters(void **state)
 		fail_msg("%s: %u", cases[i].text, reply_code(mail(buf, &m)));
 	}
 	mail("FROM:<a@b.example> SIZE=99999999999999999999", &m);
-	assert_true(m.size == UINT64_MAX);
+	assert_true(m.params.size == UINT64_MAX);
 }
 
 static void
 t_rcpt(void **state)
 {
-	struct slice	path;
+	static const struct {
+		const char	*args;
+		enum reply	 reply;
+	} cases[] = {
+		{ "TO:<a@b.example>", REPLY_NONE },
+		{ "to: <Postmaster>", REPLY_NONE },
+		{ "TO:<>", REPLY_BAD_RCPT },
+		{ "TO:<a@b_c.example>", REPLY_BAD_RCPT },
+		{ "TO:<a@[1.2.3]>", REPLY_BAD_RCPT },
+		{ "TO :<a@b.example>", REPLY_BAD_SYNTAX },
+		{ "TO:<a@b.example> NOTIFY=X", REPLY_UNKNOWN_PARAMETER },
+		{ "TO:<\xc3\xa9@b.example>", REPLY_RCPT_8BIT },
+		{ "TO:<a@local>", REPLY_RCPT_SHORT },
+	};
+	struct rcpt_args	r;
+	size_t			i;
 
 	(void)state;
-	assert_int_equal(command_rcpt(SLICE_STR("TO:<a@b.example>"), &path),
-	    REPLY_NONE);
-	assert_int_equal(command_rcpt(SLICE_STR("to: <Postmaster>"), &path),
-	    REPLY_NONE);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (command_rcpt(SLICE_STR(cases[i].args), OFFERED, &r) !=
+		    cases[i].reply)
+			fail_msg("%s", cases[i].args);
 	assert_int_equal(command_rcpt(SLICE_STR("TO:<@x.example:a@b.example>"),
-	    &path), REPLY_NONE);
-	assert_true(slice_is(path, "a@b.example"));
-	assert_int_equal(command_rcpt(SLICE_STR("TO:<>"), &path),
-	    REPLY_BAD_RCPT);
-	assert_int_equal(command_rcpt(SLICE_STR("TO:<a@b_c.example>"), &path),
-	    REPLY_BAD_RCPT);
-	assert_int_equal(command_rcpt(SLICE_STR("TO:<a@[1.2.3]>"), &path),
-	    REPLY_BAD_RCPT);
-	assert_int_equal(command_rcpt(SLICE_STR("TO :<a@b.example>"), &path),
-	    REPLY_BAD_SYNTAX);
+	    OFFERED, &r), REPLY_NONE);
+	assert_true(slice_is(r.path, "a@b.example"));
+	/* with DSN offered: R3461-4-a, R3461-5.1-a */
 	assert_int_equal(command_rcpt(SLICE_STR("TO:<a@b.example> NOTIFY=X"),
-	    &path), REPLY_UNKNOWN_PARAMETER);
-	assert_int_equal(command_rcpt(SLICE_STR("TO:<\xc3\xa9@b.example>"),
-	    &path), REPLY_RCPT_8BIT);
-	assert_int_equal(command_rcpt(SLICE_STR("TO:<a@local>"), &path),
-	    REPLY_RCPT_SHORT);
+	    EXT_DSN, &r), REPLY_BAD_PARAMETER);
+	assert_int_equal(command_rcpt(SLICE_STR("TO:<a@b.example>NOTIFY=NEVER"),
+	    EXT_DSN, &r), REPLY_BAD_PARAMETER);
+	assert_int_equal(command_rcpt(SLICE_STR("TO:<a@b.example> "
+	    "notify=never"), EXT_DSN, &r), REPLY_NONE);
+	assert_int_equal(r.params.notify, NOTIFY_NEVER);
 }
 
 static void
@@ -289,10 +300,36 @@ t_replies(void **state)
 	assert_int_equal(reply_of_verdict(200), REPLY_TROUBLE);
 }
 
+static void
+t_R3030_2_d(void **state)
+{
+	static const char *const bad[] = {
+		"", " ", "-1", "+1", "1e9", "0x10", "LAST", "1 LASTS", "1 L",
+		"1LAST", "1 2", "1 LAST LAST", "18446744073709551616",
+		"000000000000000000001", "1\tLAST", "\xe9"
+	};
+	uint64_t	n;
+	size_t		i;
+	bool		last;
+
+	(void)state;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (command_bdat(SLICE_STR(bad[i]), &n, &last))
+			fail_msg("taken: %s", bad[i]);
+	assert_true(command_bdat(SLICE_STR("0"), &n, &last));
+	assert_true(n == 0 && !last);
+	assert_true(command_bdat(SLICE_STR("18446744073709551615"), &n,
+	    &last));
+	assert_true(n == UINT64_MAX && !last);
+	assert_true(command_bdat(SLICE_STR("12  last"), &n, &last));
+	assert_true(n == 12 && last);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest	tests[] = {
+		cmocka_unit_test(t_R3030_2_d),
 		cmocka_unit_test(t_verbs),
 		cmocka_unit_test(t_bad_octets),
 		cmocka_unit_test(t_X_http_1),

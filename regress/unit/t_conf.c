@@ -46,7 +46,16 @@ static const char	all_words[] =
     "listen on $addrs port 465 tls pki main auth sys\n"
     "listen on 127.0.0.1 port 587 \\\n\tstarttls pki main auth sys\n"
     "match from auth sender { own, <aliases>, <t2> } relay smart\n"
-    "match from auth sender any relay \"box\"\n";
+    "listen on socket \"/run/m/submit.sock\"\n"
+    "match from auth sender any relay \"box\"\n"
+    "match from local user root sender any relay box\n"
+    "match from local sender { own, <t2> } relay box\n"
+    "from-mismatch rewrite\n"
+    "append-domain example.org\n"
+    "append-domain { corp, \"Lab\" } \"example.com\"\n"
+    "append-domain x example.net\n"
+    "match from auth sender own from-mismatch reject relay box\n"
+    "match from local sender own from-mismatch add-sender relay box\n";
 
 static struct conf *
 parse(const char *text)
@@ -227,7 +236,8 @@ test_canonical_text(void **state)
 	assert_non_null(strstr(text, "listen on ::1 port 465 tls pki \"main\" "
 	    "auth \"sys\"\n"));
 	assert_non_null(strstr(text, "match from auth sender { own "
-	    "<\"aliases\"> <\"t2\"> } relay \"smart\"\n"));
+	    "<\"aliases\"> <\"t2\"> } from-mismatch rewrite "
+	    "relay \"smart\"\n"));
 	free(text);
 	conf_free(c);
 }
@@ -266,7 +276,7 @@ static void
 test_unknown_words(void **state)
 {
 	static const char *const	 later[] = {
-		"tenant", "limit", "proxy", "dkim", "metrics", "resolver",
+		"tenant", "dkim", "metrics", "resolver",
 		"tls-report", "cache", "mx"
 	};
 	char				 line[100], want[100];
@@ -280,14 +290,50 @@ test_unknown_words(void **state)
 	}
 	refuse_line("auth a { pam service x cache 60s }",
 	    "unknown word \"cache\"");
-	refuse_line("match from local sender own relay x",
-	    "unknown word \"local\"");
-	refuse_line("listen on socket \"/x\"",
-	    "the word \"socket\" does not fit here");
 	refuse_line("auth a { pam service x mech { plain, scram-sha-256 } }",
 	    "unknown word \"scram-sha-256\": mech is plain or login");
 	refuse_line("log level loud", "unknown word \"loud\": log level is "
 	    "error, warning, notice, info or debug");
+}
+
+static void
+test_local(void **state)
+{
+	struct conf		*c = parse("hostname h\n"
+	    "relay x { maildir \"/m\" }\n"
+	    "listen on socket \"/run/m/submit.sock\"\n"
+	    "match from auth sender own relay x\n"
+	    "match from local user \"root\" sender any relay x\n"
+	    "match from local sender own relay x\n");
+	struct conf_match	*m = TAILQ_FIRST(&c->matches);
+	char			 line[200], path[128];
+
+	(void)state;
+	assert_string_equal(c->local, "/run/m/submit.sock");
+	assert_true(TAILQ_EMPTY(&c->listeners));
+	assert_false(m->local);
+	m = TAILQ_NEXT(m, entry);
+	assert_true(m->local);
+	assert_string_equal(m->user, "root");
+	m = TAILQ_NEXT(m, entry);
+	assert_true(m->local);
+	assert_null(m->user);
+	conf_free(c);
+	refuse("hostname h\nlisten on socket \"/a\"\n"
+	    "listen on socket \"/b\"\n",
+	    "t:3: listen on socket is given twice\n");
+	refuse_line("listen on socket \"a\"",
+	    "listen on socket: \"a\" is not an absolute path");
+	memset(path, 'a', sizeof(path));
+	path[0] = '/';
+	path[sizeof(path) - 1] = '\0';
+	snprintf(line, sizeof(line), "listen on socket \"%s\"", path);
+	refuse_line(line, "listen on socket: the path is too long for a "
+	    "socket");
+	refuse_line("match from auth user a sender own relay x",
+	    "the word \"user\" does not fit here");
+	refuse_line("match from local user \"\" sender own relay x",
+	    "user is empty\nt:2: relay \"x\" is not defined");
 }
 
 static void
@@ -333,7 +379,7 @@ test_relay_errors(void **state)
 	refuse_line("relay r { host h maildir \"/m\" }",
 	    "relay \"r\": either host or maildir is needed");
 	refuse_line("relay r { maildir \"/m\" port 25 }",
-	    "relay \"r\": only retry and expire go with maildir");
+	    "relay \"r\": only retry, expire and warn go with maildir");
 	refuse_line("relay r { host h port 65536 }",
 	    "port: \"65536\" is not a number from 1 to 65535");
 	refuse_line("relay r { host h ca \"/c\" tls }",
@@ -394,15 +440,102 @@ test_listen_errors(void **state)
 	    "port, starttls or tls, a pki and an auth");
 }
 
+/* What holds for sessions, with the least that is needed around it. */
+static void
+test_sessions(void **state)
+{
+	static const char	 text[] =
+	    "hostname h\npki main { cert \"/c\" key \"/k\" }\n"
+	    "auth sys { pam service msad }\n"
+	    "limit session {\n\tconnections 100, per-address 10\n"
+	    "\tsize 25M\n\trecipients 50 idle-time 2m, header-size 64K\n"
+	    "\tmails 7 data-rate 0\n}\nearly-talker reject\n"
+	    "convert off\n"
+	    "proxy from { 10.0.0.0/24, 2001:db8::/32 127.0.0.1 }\n"
+	    "bar from 192.0.2.0/24\n"
+	    "listen on 127.0.0.1 port 465 tls pki main auth sys proxy-v2\n"
+	    "listen on 127.0.0.1 port 466 tls pki main auth sys proxy-v1 "
+	    "proxy-v2\n"
+	    "listen on 127.0.0.1 port 467 tls pki main auth sys\n";
+	struct conf		*c = parse(text), *again;
+	char			*printed, *twice;
+
+	(void)state;
+	printed = conf_print(c);
+	again = parse(printed);
+	twice = conf_print(again);
+	assert_string_equal(printed, twice);
+	conf_free(c);
+	assert_int_equal(again->limits.connections, 100);
+	assert_int_equal(again->limits.per_address, 10);
+	assert_int_equal(again->limits.per_network, 2000);
+	assert_int_equal(again->limits.size, 25 * 1024 * 1024);
+	assert_int_equal(again->message_size, 25 * 1024 * 1024);
+	assert_int_equal(again->limits.recipients, 50);
+	assert_int_equal(again->limits.idle_time, 120);
+	assert_int_equal(again->limits.header_size, 65536);
+	assert_int_equal(again->limits.mails, 7);
+	assert_int_equal(again->limits.data_rate, 0);
+	assert_true(again->early_reject);
+	assert_true(again->convert_off);
+	assert_int_equal(conf_listener_find(again, 0)->proxy, CONF_PROXY_V2);
+	assert_int_equal(conf_listener_find(again, 1)->proxy,
+	    CONF_PROXY_V1 | CONF_PROXY_V2);
+	assert_int_equal(conf_listener_find(again, 2)->proxy, 0);
+	assert_int_equal(TAILQ_FIRST(&again->proxies)->net.prefix, 24);
+	assert_int_equal(TAILQ_FIRST(&again->barred)->net.prefix, 24);
+	conf_free(again);
+	free(printed);
+	free(twice);
+}
+
+static void
+test_sessions_errors(void **state)
+{
+	(void)state;
+	refuse_line("limit session { speed 9 }",
+	    "unknown word \"speed\" in limit session");
+	refuse_line("limit session { mails 1 mails 2 }",
+	    "mails is given twice");
+	refuse_line("limit session { mails 0 }",
+	    "mails: \"0\" is not a number from 1 to 1000000000");
+	refuse_line("limit session { mails 1K }",
+	    "mails: \"1K\" is not a number from 1 to 1000000000");
+	refuse_line("limit session { recipients 1001 }",
+	    "recipients: \"1001\" is not a number from 1 to 1000");
+	refuse_line("limit session { idle-time 5 }", "idle-time: \"5\" is not "
+	    "a time such as 30s or 5m from 1 to 86400");
+	refuse_line("limit session { size 99999999999999999999G }", "size: "
+	    "\"99999999999999999999G\" is not a size such as 64K or 25M from "
+	    "65536 to 4294967296");
+	refuse("hostname h\nlimit session { mails 5 }\n"
+	    "limit session { received 5 }\n",
+	    "t:3: limit session is given twice\n");
+	refuse_line("convert 8bit", "unknown word \"8bit\": convert is 7bit or "
+	    "off");
+	refuse("hostname h\nconvert 7bit\nconvert off\n",
+	    "t:3: convert is given twice\n");
+	refuse_line("early-talker ignore", "unknown word \"ignore\": "
+	    "early-talker is accept or reject");
+	refuse_line("proxy from 10.0.0.1/24", "proxy from: \"10.0.0.1/24\" is "
+	    "no network such as 192.0.2.0/24 or 2001:db8::/32");
+	refuse_line("bar from host.example", "bar from: \"host.example\" is "
+	    "no network such as 192.0.2.0/24 or 2001:db8::/32");
+	refuse("hostname h\npki p { cert \"/c\" key \"/k\" }\n"
+	    "auth a { pam service x }\n"
+	    "listen on ::1 port 465 tls pki p auth a proxy-v1\n",
+	    "t:4: proxy-v1 and proxy-v2 need proxy from { ... }\n");
+}
+
 static void
 test_several_errors(void **state)
 {
 	(void)state;
-	refuse("hostname h\nfoo 1\nlog level loud\nbar { x\n y }\n\nbaz\n",
+	refuse("hostname h\nfoo 1\nlog level loud\nbaa { x\n y }\n\nbaz\n",
 	    "t:2: unknown word \"foo\"\n"
 	    "t:3: unknown word \"loud\": log level is error, warning, notice, "
 	    "info or debug\n"
-	    "t:4: unknown word \"bar\"\n"
+	    "t:4: unknown word \"baa\"\n"
 	    "t:7: unknown word \"baz\"\n");
 }
 
@@ -605,6 +738,52 @@ test_include_owner(void **state)
 	refuse_file("%/a:2: include \"%/c\": not a regular file\n");
 }
 
+/* from-mismatch of a rule, else of the whole; append-domain by label. */
+static void
+test_header_words(void **state)
+{
+	static const enum conf_mismatch	want[] = {
+		CONF_MISMATCH_REWRITE, CONF_MISMATCH_REWRITE,
+		CONF_MISMATCH_REWRITE, CONF_MISMATCH_REWRITE,
+		CONF_MISMATCH_REJECT, CONF_MISMATCH_ADD_SENDER
+	};
+	struct conf_match		*m;
+	struct conf			*conf, *again;
+	char				*text;
+	size_t				 i = 0;
+
+	(void)state;
+	conf = parse(all_words);
+	text = conf_print(conf);
+	again = parse(text);
+	free(text);
+	TAILQ_FOREACH(m, &conf->matches, entry)
+		assert_int_equal(m->mismatch, want[i++]);
+	i = 0;
+	TAILQ_FOREACH(m, &again->matches, entry)
+		assert_int_equal(m->mismatch, want[i++]);
+	assert_int_equal(i, 6);
+	assert_string_equal(conf_append_find(&again->appends, "", 0),
+	    "example.org");
+	assert_string_equal(conf_append_find(&again->appends, "LAB", 3),
+	    "example.com");
+	assert_string_equal(conf_append_find(&again->appends, "x.y", 1),
+	    "example.net");
+	assert_null(conf_append_find(&again->appends, "y", 1));
+	conf_free(conf);
+	conf_free(again);
+	refuse_line("from-mismatch sometimes", "unknown word \"sometimes\": "
+	    "from-mismatch is reject, add-sender or rewrite");
+	refuse_line("append-domain corp", "append-domain: \"corp\" is not a "
+	    "complete domain");
+	refuse_line("append-domain a.b example.org", "append-domain: \"a.b\" "
+	    "is not a name without dots");
+	refuse_line("append-domain { a, A } example.org", "append-domain for "
+	    "\"A\" is given twice");
+	refuse_line("append-domain \"\" example.org", "append-domain: a name "
+	    "is empty");
+}
+
 int
 main(void)
 {
@@ -614,10 +793,14 @@ main(void)
 		cmocka_unit_test(test_canonical_text),
 		cmocka_unit_test(test_any_octet),
 		cmocka_unit_test(test_unknown_words),
+		cmocka_unit_test(test_local),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_relay_errors),
 		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_listen_errors),
+		cmocka_unit_test(test_sessions),
+		cmocka_unit_test(test_sessions_errors),
+		cmocka_unit_test(test_header_words),
 		cmocka_unit_test(test_several_errors),
 		cmocka_unit_test(test_macros),
 		cmocka_unit_test(test_quoting_errors),

@@ -251,10 +251,53 @@ t_many_dots(void **state)
 	assert_memory_equal(r.text, want, m);
 }
 
+/* Chunks: dots stay, the faults are those of DATA, at any split. */
+static void
+t_R6409_7_e(void **state)
+{
+	static const struct {
+		const char	*in;
+		size_t		 len;
+		unsigned int	 faults;
+		bool		 open;
+	} rows[] = {
+		{ ".\r\n..\r\na\r\n.\r\nQUIT\r\n", 19, 0, false },
+		{ "a", 1, 0, true }, { "a\r\n", 3, 0, false },
+		{ "a\r", 2, DATA_BARE_CR, true }, { "", 0, 0, false },
+		{ "a\nb\r\n", 5, DATA_BARE_LF, false },
+		{ "a\rb\r\n", 5, DATA_BARE_CR, false },
+		{ "a\0b\r\n", 5, DATA_NUL, false },
+		{ "\r\r\n", 3, DATA_BARE_CR, false },
+	};
+	struct data	 d;
+	struct data_run	 run;
+	size_t		 i, k, off, n;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (k = 1; k <= rows[i].len + 1; k++) {
+			memset(&d, 0, sizeof(d));
+			for (off = 0; off < rows[i].len; off += n) {
+				n = rows[i].len - off < k ?
+				    rows[i].len - off : k;
+				data_chunk(&d, SLICE(rows[i].in + off, n),
+				    &run);
+				assert_int_equal(run.octets, n);
+				assert_ptr_equal(run.slices[0].p,
+				    rows[i].in + off);
+			}
+			assert_int_equal(d.size, rows[i].len);
+			assert_int_equal(data_chunk_end(&d), rows[i].open);
+			assert_int_equal(d.faults, rows[i].faults);
+			assert_int_equal(d.state, DATA_END);
+		}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest	tests[] = {
+		cmocka_unit_test(t_R6409_7_e),
 		cmocka_unit_test(t_X_smug_1),
 		cmocka_unit_test(t_all_splits),
 		cmocka_unit_test(t_exhaustive),

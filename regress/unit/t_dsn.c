@@ -24,7 +24,7 @@ write_one(const struct dsn_rcpt *rcpts, size_t n, const char *header)
 	struct dsn	d = { .hostname = "mail.example.org",
 		.sender = "ann@example.org", .id = 0x1a2b, .dsn_id = 0x77,
 		.arrival = 1000000000, .now = 1000003600, .rcpts = rcpts,
-		.nrcpts = n, .header = SLICE_STR(header) };
+		.nrcpts = n, .returned = SLICE_STR(header) };
 
 	assert_non_null(text = dsn_write(&d, &text_len, &header_len,
 	    &eightbit));
@@ -63,8 +63,10 @@ static void
 parts_and_fields(void **state)
 {
 	const struct dsn_rcpt	r[] = {
-		{ "bob@x.example", "5.1.1", "mx.x.example", 550, "no such" },
-		{ "eve@y.example", "4.4.7", "", 0, "too old" },
+		{ "bob@x.example", "5.1.1", "mx.x.example", 550, "no such",
+		    DSN_FAILED, 0, { NULL, 0 } },
+		{ "eve@y.example", "4.4.7", "", 0, "too old",
+		    DSN_FAILED, 0, { NULL, 0 } },
 	};
 
 	(void)state;
@@ -97,7 +99,8 @@ foreign_text_is_harmless(void **state)
 	static char	long_text[6000];
 	struct dsn_rcpt	r = { "bob@x.example", "5.0.0",
 		"evil\r\nX-Host: 1", 554,
-		"a\r\nX-Injected: yes\r\n\r\n--=_msad\x01\xff\\" };
+		"a\r\nX-Injected: yes\r\n\r\n--=_msad\x01\xff\\",
+		    DSN_FAILED, 0, { NULL, 0 } };
 
 	(void)state;
 	write_one(&r, 1, "From: a\r\n");
@@ -118,7 +121,8 @@ foreign_text_is_harmless(void **state)
 static void
 returned_header_is_bounded(void **state)
 {
-	const struct dsn_rcpt	r = { "b@x.example", "5.0.0", "", 0, "x" };
+	const struct dsn_rcpt	r = { "b@x.example", "5.0.0", "", 0, "x",
+		    DSN_FAILED, 0, { NULL, 0 } };
 	char			*h;
 	size_t			 i;
 
@@ -158,7 +162,7 @@ report_is_bounded(void **state)
 	h[70000] = '\0';
 	for (i = 0; i < 1000; i++)
 		r[i] = (struct dsn_rcpt){ addr, "5.100.100", remote, 550,
-			reply };
+			reply, DSN_FAILED, 0, { NULL, 0 } };
 	write_one(r, 1000, h);
 	check_lines();
 	assert_true(text_len < 1024 * 1024);
@@ -182,6 +186,48 @@ received(bool esmtp, bool tls, const char *cipher, const char *rcpt)
 	int		n = received_write(&r, field, sizeof(field));
 
 	assert_true(n > 0 && (size_t)n == strlen(field));
+}
+
+static void
+every_action(void **state)
+{
+	const struct dsn_rcpt	r[] = {
+		{ .addr = "a@x.example", .status = "5.1.1", .remote = "mx",
+		  .code = 550, .reply = "no",
+		  .orcpt = SLICE_STR("rfc822;A+2Bb@x.example") },
+		{ .addr = "b@x.example", .status = "4.0.0", .remote = "",
+		  .reply = "not yet", .action = DSN_DELAYED },
+		{ .addr = "c@x.example", .status = "2.1.5", .remote = "mx",
+		  .code = 250, .reply = "ok", .action = DSN_RELAYED },
+		{ .addr = "d@x.example", .status = "2.0.0", .remote = "",
+		  .reply = "ok", .action = DSN_DELIVERED },
+	};
+	struct dsn		d = { .hostname = "mail.example.org",
+		.sender = "ann@example.org", .arrival = 1000000000,
+		.now = 1000003600, .until = 1000000000 + 86400, .rcpts = r,
+		.nrcpts = 4, .envid = SLICE_STR("Q+3D+20z"), .whole = true,
+		.returned = SLICE_STR("From: a\r\n\r\nb\xc3\xa9\r\n") };
+
+	(void)state;
+	assert_non_null(text = dsn_write(&d, &text_len, &header_len,
+	    &eightbit));
+	check_lines();
+	assert_int_equal(eightbit, 1);
+	/* R3464-2.2-a */
+	has("\r\nOriginal-Envelope-Id: Q= z\r\n");
+	/* R3464-2.3-a */
+	has("\r\n\r\nOriginal-Recipient: rfc822; A+b@x.example\r\n"
+	    "Final-Recipient: rfc822; a@x.example\r\nAction: failed\r\n");
+	/* R3464-2.3.9-a */
+	has("Final-Recipient: rfc822; b@x.example\r\nAction: delayed\r\n"
+	    "Status: 4.0.0\r\n"
+	    "Will-Retry-Until: Mon, 10 Sep 2001 01:46:40 +0000\r\n\r\n");
+	has("Action: relayed\r\nStatus: 2.1.5\r\nRemote-MTA: dns; mx\r\n");
+	has("Action: delivered\r\nStatus: 2.0.0\r\n\r\n");
+	has("Content-Type: message/rfc822\r\n"
+	    "Content-Transfer-Encoding: 8bit\r\n\r\n"
+	    "From: a\r\n\r\nb\xc3\xa9\r\n\r\n--");
+	free(text);
 }
 
 /* R5321-4.4-a, R5321-4.4-b, R5321-4.4-d, R3848-1-a, R8314-4.3-a */
@@ -220,6 +266,7 @@ main(void)
 		cmocka_unit_test(foreign_text_is_harmless),
 		cmocka_unit_test(returned_header_is_bounded),
 		cmocka_unit_test(report_is_bounded),
+		cmocka_unit_test(every_action),
 		cmocka_unit_test(received_field),
 	};
 

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "common/params.h"
 #include "msad/queue/index.h"
 
 static uint8_t *
@@ -22,11 +23,14 @@ sample(size_t *len)
 		.tenant = SLICE_STR("acme"), .auth = SLICE_STR("sys"),
 		.mech = SLICE_STR("PLAIN"), .relay = SLICE_STR("smart"),
 		.sender = SLICE_STR("ann@example.org"),
-		.msgid = SLICE_STR("<1@x>") };
+		.msgid = SLICE_STR("<1@x>"),
+		.params = SLICE_STR("BODY=8BITMIME RET=hdrs ENVID=a+2Bb") };
 	struct slice	rcpts[] = { SLICE_STR("a@x.example"),
 		SLICE_STR("bb@y.example") };
+	struct slice	params[] = { SLICE_STR("NOTIFY=NEVER"),
+		SLICE_STR("NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Bb@y.example") };
 
-	return envelope_encode(&e, rcpts, 2, len);
+	return envelope_encode(&e, rcpts, params, 2, len);
 }
 
 static void
@@ -34,7 +38,7 @@ round_trip(void **state)
 {
 	struct envelope	 e;
 	struct message	*m;
-	struct slice	 s;
+	struct slice	 s, t;
 	size_t		 len;
 	uint8_t		*p;
 
@@ -47,11 +51,12 @@ round_trip(void **state)
 	assert_true(slice_is(e.sender, "ann@example.org"));
 	assert_int_equal(e.nrcpts, 2);
 	assert_non_null(m = message_new(77, 5000, &e));
-	assert_int_equal(envelope_rcpt(&e, &s), 1);
+	assert_int_equal(envelope_rcpt(&e, &s, &t), 1);
 	assert_true(slice_is(s, "a@x.example"));
-	assert_int_equal(envelope_rcpt(&e, &s), 1);
+	assert_true(slice_is(t, "NOTIFY=NEVER"));
+	assert_int_equal(envelope_rcpt(&e, &s, &t), 1);
 	assert_true(slice_is(s, "bb@y.example"));
-	assert_int_equal(envelope_rcpt(&e, &s), 0);
+	assert_int_equal(envelope_rcpt(&e, &s, &t), 0);
 	free(p);
 	assert_string_equal(message_user(m), "ann");
 	assert_string_equal(message_tenant(m), "acme");
@@ -62,6 +67,8 @@ round_trip(void **state)
 	assert_string_equal(message_msgid(m), "<1@x>");
 	assert_string_equal(message_rcpt(m, 0), "a@x.example");
 	assert_string_equal(message_rcpt(m, 1), "bb@y.example");
+	assert_int_equal(m->rcpts[0].notify, NOTIFY_NEVER);
+	assert_int_equal(m->rcpts[1].notify, NOTIFY_SUCCESS | NOTIFY_DELAY);
 	assert_int_equal(m->nleft, 2);
 	message_set_status(m, 0, RCPT_INFLIGHT);
 	assert_int_equal(m->nbusy, 1);
@@ -96,6 +103,67 @@ cut_anywhere_is_refused(void **state)
 	free(p);
 }
 
+/* What version 1 wrote is read: no parameters, no flags. */
+static void
+version_one(void **state)
+{
+	static const char	old[] = "\1\0" "\0\0\0\0\0\0\0\5" "\0\0\0\11"
+	    "\0\1u" "\0\0" "\0\0" "\0\0" "\0\1r" "\0\0" "\0\0"
+	    "\0\0\0\2" "\0\3a@x" "\0\3b@x";
+	static const char	state_old[] = "\1\3" "\2\46" "\0\0\0\1"
+	    "\0\0\0\0\0\0\0\1" "\0\0\0\0\0\0\0\2" "\0\0" "\0\0"
+	    "\0\2no";
+	struct rcpt_record	r;
+	struct envelope		e;
+	struct message		*m;
+
+	(void)state;
+	assert_int_equal(envelope_decode(old, sizeof(old) - 1, &e), 0);
+	assert_int_equal(e.version, 1);
+	assert_int_equal(e.params.len, 0);
+	assert_non_null(m = message_new(1, 1, &e));
+	assert_string_equal(message_rcpt(m, 1), "b@x");
+	assert_int_equal(m->rcpts[1].notify, 0);
+	message_free(m);
+	assert_int_equal(rcpt_record_decode(state_old, sizeof(state_old) - 1,
+	    &r), 0);
+	assert_int_equal(r.code, 550);
+	assert_int_equal(r.flags, 0);
+	assert_true(slice_is(r.reply, "no"));
+}
+
+/* Parameters of the disk are parsed again, as those of a client. */
+static void
+false_parameters(void **state)
+{
+	static const char *const	bad[] = { "RET=BOTH", "NOTIFY=NEVER",
+		"ret=FULL", " RET=FULL", "RET=FULL ", "SIZE=1", "ENVID=a+0D",
+		"ENVID=a RET=FULL" };
+	struct slice			rcpt = SLICE_STR("a@x.example");
+	struct envelope			e = { .user = SLICE_STR("u") }, d;
+	struct slice			p;
+	size_t				i, len;
+	uint8_t				*buf;
+
+	(void)state;
+	e.relay = e.user;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		e.params = SLICE_STR(bad[i]);
+		assert_non_null(buf = envelope_encode(&e, &rcpt, NULL, 1,
+		    &len));
+		assert_int_equal(envelope_decode(buf, len, &d), -1);
+		free(buf);
+	}
+	e.params = SLICE("", 0);
+	for (i = 0; i < 2; i++) {
+		p = SLICE_STR(i == 0 ? "NOTIFY=SUCCESS" : "NOTIFY=NEVER,DELAY");
+		assert_non_null(buf = envelope_encode(&e, &rcpt, &p, 1, &len));
+		assert_int_equal(envelope_decode(buf, len, &d), i == 0 ? 0 :
+		    -1);
+		free(buf);
+	}
+}
+
 static void
 bounds_of_writing(void **state)
 {
@@ -112,16 +180,17 @@ bounds_of_writing(void **state)
 	memset(long_path, 'x', sizeof(long_path));
 	for (i = 0; i <= ENVELOPE_RCPTS_MAX; i++)
 		many[i] = SLICE(long_path, ENVELOPE_PATH_MAX);
-	assert_non_null(p = envelope_encode(&e, many, ENVELOPE_RCPTS_MAX,
+	assert_non_null(p = envelope_encode(&e, many, NULL, ENVELOPE_RCPTS_MAX,
 	    &len));
 	assert_int_equal(envelope_decode(p, len, &e), 0);
 	free(p);
-	assert_null(envelope_encode(&e, many, ENVELOPE_RCPTS_MAX + 1, &len));
-	assert_null(envelope_encode(&e, many, 0, &len));
+	assert_null(envelope_encode(&e, many, NULL, ENVELOPE_RCPTS_MAX + 1,
+	    &len));
+	assert_null(envelope_encode(&e, many, NULL, 0, &len));
 	many[3].len++;
-	assert_null(envelope_encode(&e, many, 10, &len));
+	assert_null(envelope_encode(&e, many, NULL, 10, &len));
 	many[3].len = 0;
-	assert_null(envelope_encode(&e, many, 10, &len));
+	assert_null(envelope_encode(&e, many, NULL, 10, &len));
 }
 
 static void
@@ -129,7 +198,7 @@ recipient_states(void **state)
 {
 	struct rcpt_record	s = { RCPT_FAILED, 550, 3, 1, 2,
 		SLICE_STR("5.1.1"), SLICE_STR("mx.example"),
-		SLICE_STR("no such user") }, t;
+		SLICE_STR("no such user"), RCPT_WARNED }, t;
 	static char		text[2 * RCPT_REPLY_MAX];
 	uint8_t			buf[RCPT_RECORD_MAX];
 	size_t			len, i;
@@ -143,6 +212,7 @@ recipient_states(void **state)
 	assert_int_equal(t.next, 1);
 	assert_int_equal(t.last, 2);
 	assert_true(slice_is(t.reply, "no such user"));
+	assert_int_equal(t.flags, RCPT_WARNED);
 	for (i = 0; i < len; i++)
 		assert_int_equal(rcpt_record_decode(buf, i, &t), -1);
 	buf[1] = RCPT_INFLIGHT;
@@ -161,6 +231,8 @@ main(void)
 	const struct CMUnitTest	tests[] = {
 		cmocka_unit_test(round_trip),
 		cmocka_unit_test(cut_anywhere_is_refused),
+		cmocka_unit_test(version_one),
+		cmocka_unit_test(false_parameters),
 		cmocka_unit_test(bounds_of_writing),
 		cmocka_unit_test(recipient_states),
 	};

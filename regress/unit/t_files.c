@@ -108,7 +108,7 @@ expect_refused(const char *word)
 	int			 ret = files_open(gen, f);
 
 	fclose(f);
-	generation_free(gen);
+	generation_free(gen, NULL);
 	assert_int_equal(ret, -1);
 	if (strstr(said, word) == NULL)
 		fail_msg("\"%s\" is not in: %s", word, said);
@@ -127,7 +127,7 @@ t_modes(void **state)
 	assert_int_equal(files_open(gen, f), 0);
 	fclose(f);
 	assert_string_equal(said, "");
-	generation_free(gen);
+	generation_free(gen, NULL);
 
 	put("key", "key", 0640);
 	expect_refused("/key: a secret must not be accessible");
@@ -199,7 +199,7 @@ t_reopen(void **state)
 	assert_int_equal(read(a, buf, 8), 8);
 	assert_memory_equal(buf, gen->text, 8);
 	close(a);
-	generation_free(gen);
+	generation_free(gen, NULL);
 }
 
 static int
@@ -317,9 +317,9 @@ t_listeners(void **state)
 	three = make(3, b);
 	assert_int_equal(listeners(three, one), -1);
 	assert_non_null(strstr(said, "Address already in use"));
-	generation_free(one);
-	generation_free(two);
-	generation_free(three);
+	generation_free(one, NULL);
+	generation_free(two, NULL);
+	generation_free(three, NULL);
 }
 
 static void

@@ -1,4 +1,4 @@
-/* links: msad/frontend/submission.c */
+/* links: msad/frontend/submission.c msad/frontend/rewrite.c */
 /* The header section: fields, dates, ids (RFC 5322), corrections (RFC 6409). */
 #include <stdarg.h>
 #include <stddef.h>
@@ -190,7 +190,13 @@ t_msgid(void **state)
 			fail_msg("taken: \"%s\"", bad[i]);
 }
 
-static char	section[4096], corrected[8192];
+static char			section[4096], corrected[8192];
+static bool			utf8;
+static struct conf_appends	appends = TAILQ_HEAD_INITIALIZER(appends);
+static struct conf_append	append_none = { .label = "",
+	.domain = "example.org" };
+static struct conf_append	append_corp = { .label = "corp",
+	.domain = "example.com" };
 
 /* Correct text; the result, fields added at the end, is in corrected. */
 static enum reply
@@ -206,13 +212,19 @@ correct(const char *text)
 	sub.len = strlen(text);
 	sub.host = "mail.example.org";
 	sub.now = 1795317848;
+	sub.utf8 = utf8;
+	sub.appends = &appends;
 	if ((r = submission_correct(&sub)) == REPLY_NONE)
-		snprintf(corrected, sizeof(corrected), "%.*s%.*s",
-		    (int)sub.len, section, (int)sub.fields_len, sub.fields);
+		snprintf(corrected, sizeof(corrected), "%.*s",
+		    (int)sub.out_len, sub.out);
+	else
+		snprintf(corrected, sizeof(corrected), "%s",
+		    sub.detail != NULL ? sub.detail : "");
+	free(sub.out);
 	return r;
 }
 
-#define FROM	"From: a@b.example\r\n"
+#define FROM	"From: a@b.example\r\nTo: c@d.example\r\n"
 #define DATE	"Date: 22 Nov 2026 03:24:08 +0000\r\n"
 #define ID	"Message-ID: <x@y>\r\n"
 
@@ -245,8 +257,8 @@ t_removed(void **state)
 	    "Resent-Bcc: z@x.example\r\n" ID), REPLY_NONE);
 	assert_string_equal(corrected, FROM DATE ID);
 	/* R5322-4.4-a, R5322-2.2.3-a */
-	assert_int_equal(correct("From \t: a@b.example\r\n" DATE ID
-	    "Subject: a\r\n \t\r\n b\r\n"), REPLY_NONE);
+	assert_int_equal(correct("From \t: a@b.example\r\nTo: c@d.example\r\n"
+	    DATE ID "Subject: a\r\n \t\r\n b\r\n"), REPLY_NONE);
 	assert_string_equal(corrected, FROM DATE ID
 	    "Subject: a\r\n b\r\n");
 }
@@ -263,11 +275,13 @@ t_refused(void **state)
 
 	(void)state;
 	assert_int_equal(correct(DATE ID), REPLY_MALFORMED);
-	assert_int_equal(correct(FROM "Subject: \xc3\xa9\r\n"),
+	assert_int_equal(correct(FROM "Subject: \xe9\r\n"),
 	    REPLY_MALFORMED);
+	assert_string_equal(corrected,
+	    "the Subject field has octets that are not UTF-8");
 	for (i = 0; i < sizeof(single) / sizeof(single[0]); i++) {
-		snprintf(buf, sizeof(buf), "From: x@y.z\r\n%s: <a@b>\r\n"
-		    "%s: <a@b>\r\n", single[i], single[i]);
+		snprintf(buf, sizeof(buf), "From: x@y.z\r\n%s: <a@b.c>\r\n"
+		    "%s: <a@b.c>\r\n", single[i], single[i]);
 		assert_int_equal(correct(buf), REPLY_MALFORMED);
 	}
 	many = repeat("Received: x\r\n", 101);
@@ -277,6 +291,168 @@ t_refused(void **state)
 	snprintf(corrected, sizeof(corrected), FROM "%s", many);
 	assert_int_equal(correct(corrected), REPLY_NONE);
 	free(many);
+}
+
+/* Text of a section without From, Date and Message-ID becomes another. */
+struct change {
+	const char	*row;
+	const char	*in;
+	const char	*out;
+};
+
+static const struct change changes[] = {
+	{ "R5322-4.5.3-a", "To: a@b.example\r\nX: y\r\nTo: c@d.example,\r\n"
+	    " e@f.example\r\nCc: g@h.example\r\ncc: i@j.example\r\n",
+	    "To: a@b.example,\r\n c@d.example,\r\n e@f.example\r\nX: y\r\n"
+	    "Cc: g@h.example,\r\n i@j.example\r\n" },
+	{ "R5322-3.4-a", "To: undisclosed-recipients:;\r\n",
+	    "To: undisclosed-recipients:;\r\n" },
+	{ "R5322-3.4-a", "To: A: \"x\" <a@b.example>, c@d.example;,\r\n"
+	    " e@f.example\r\nReply-To: nobody:;\r\n",
+	    "To: A: \"x\" <a@b.example>, c@d.example;,\r\n e@f.example\r\n"
+	    "Reply-To: nobody:;\r\n" },
+	{ "R5322-2.2.3-a", "To: (one)\r\n a@b.example (two\r\n three)\r\n",
+	    "To: (one)\r\n a@b.example (two\r\n three)\r\n" },
+	{ "R5322-4.4-a route", "To: Ann <@r.example,@s.example:a@b.example>"
+	    "\r\n", "To: \"Ann\" <a@b.example>\r\n" },
+	{ "R5322-4.4-a dots", "To: ann . lee (x) @ b . example\r\n",
+	    "To: ann.lee@b.example (x)\r\n" },
+	{ "R5322-4.4-a empty", "To: ,a@b.example,, ,c@d.example,\r\n",
+	    "To: a@b.example,\r\n c@d.example\r\n" },
+	{ "R5322-4.4-a group", "To: g:,a@b.example,; , c@d.example\r\n",
+	    "To: g: a@b.example;,\r\n c@d.example\r\n" },
+	{ "R5322-4.4-a phrase", "To: John Q. Public <a@b.example>\r\n",
+	    "To: \"John Q. Public\" <a@b.example>\r\n" },
+	{ "R5322-4.4-a colon", "To \t: a@b.example\r\n",
+	    "To: a@b.example\r\n" },
+	{ "R5322-4.4-a quoted", "To: \"a b\".c@b.example\r\n",
+	    "To: \"a b.c\"@b.example\r\n" },
+	{ "encoded words stay", "To: =?utf-8?Q?J._x?= <a@b.example>\r\n",
+	    "To: =?utf-8?Q?J._x?= <a@b.example>\r\n" },
+	{ "empty fields go", "To: a@b.example\r\nCc:\r\nReply-To: \r\n",
+	    "To: a@b.example\r\n" },
+	{ "R6409-4.2-c", "To: ann@corp, Bob <bob>, x@Corp\r\n"
+	    "Resent-To: ann@CORP\r\n",
+	    "To: ann@corp.example.com,\r\n Bob <bob@example.org>,\r\n"
+	    " x@Corp.example.com\r\nResent-To: ann@CORP.example.com\r\n" },
+	{ "R6409-6.5-a text", "To: a@b.example\r\nSubject: Gr\xc3\xbc\xc3\x9f"
+	    "e aus K\xc3\xb6ln an\r\n alle\r\n",
+	    "To: a@b.example\r\nSubject: =?utf-8?Q?Gr=C3=BC=C3=9Fe_aus_"
+	    "K=C3=B6ln?= an\r\n alle\r\n" },
+	{ "R6409-6.5-a name", "To: \"Bj\xc3\xb6rn, B\" <a@b.example>,\r\n"
+	    " J\xc3\xbcrgen Q. <c@d.example>\r\n",
+	    "To: =?utf-8?Q?Bj=C3=B6rn=2C_B?= <a@b.example>,\r\n"
+	    " =?utf-8?Q?J=C3=BCrgen_Q=2E?= <c@d.example>\r\n" },
+	{ "R6409-6.5-a group", "To: Fr\xc3\xb6sche: a@b.example;\r\n",
+	    "To: =?utf-8?Q?Fr=C3=B6sche?=: a@b.example;\r\n" },
+	{ "R6409-8.8-b", "To: a@b.example\r\nBcc: s@x.example,\r\n"
+	    " t@x.example\r\nResent-Bcc: u@x.example\r\n",
+	    "To: a@b.example\r\n" },
+	{ "R5322-3.6.6-a", "Resent-From: x@y.example\r\nResent-To: z@y.example"
+	    "\r\nResent-From: v@w.example\r\nTo: a@b.example\r\n",
+	    "Resent-From: x@y.example\r\nResent-To: z@y.example\r\n"
+	    "Resent-From: v@w.example\r\nTo: a@b.example\r\n" },
+	{ "R8601-5-a", "Authentication-Results: mail.example.org; auth=pass\r\n"
+	    "Authentication-Results: (a) MAIL.(b)example.org 1; none\r\n"
+	    "authentication-results: Mail.Example.ORG 1; none\r\n"
+	    "Authentication-Results: \"mail.example.org\"; none\r\n"
+	    "Authentication-Results: (mail (x))\r\n mail.example.org(y);"
+	    " none\r\nTo: a@b.example\r\n", "To: a@b.example\r\n" },
+	{ "R8601-5-b", "Authentication-Results: mx.example.org; none\r\n"
+	    "Authentication-Results: mx.example.org 1; none\r\n"
+	    "Authentication-Results: mx.example.org 2; none\r\n"
+	    "Authentication-Results: ; none\r\n"
+	    "Authentication-Results: mx.example.org\r\n"
+	    "Authentication-Results: (mx\r\nTo: a@b.example\r\n",
+	    "Authentication-Results: mx.example.org; none\r\n"
+	    "Authentication-Results: mx.example.org 1; none\r\n"
+	    "To: a@b.example\r\n" },
+	{ "no destination", "Bcc: s@x.example\r\nX: y\r\n",
+	    "X: y\r\nTo: undisclosed-recipients:;\r\n" },
+};
+
+static void
+t_changes(void **state)
+{
+	char	in[2048], out[2048];
+	size_t	i;
+
+	(void)state;
+	for (i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		snprintf(in, sizeof(in), "From: a@b.example\r\n" DATE ID "%s",
+		    changes[i].in);
+		snprintf(out, sizeof(out), "From: a@b.example\r\n" DATE ID
+		    "%s", changes[i].out);
+		if (correct(in) != REPLY_NONE || strcmp(corrected, out) != 0)
+			fail_msg("%s: got\n%s", changes[i].row, corrected);
+		/* What was corrected stays as it is. */
+		if (correct(out) != REPLY_NONE || strcmp(corrected, out) != 0)
+			fail_msg("%s: again\n%s", changes[i].row, corrected);
+	}
+}
+
+static const struct change refusals[] = {
+	{ "R5322-3.2.2-a", "To: (a\r\n", "the To field has a comment without "
+	    "its end" },
+	{ "R5322-3.2.2-a", "Cc: \"a <b@c.example>\r\n", "the Cc field has a "
+	    "quoted string without its end" },
+	{ "R6409-5.1-b", "To: a@b.example c@d.example\r\n", "the To field has "
+	    "addresses without a comma between" },
+	{ "R6409-5.1-b", "To: <a@b.example\r\n", "the To field has an address "
+	    "without its closing bracket" },
+	{ "R6409-5.1-b", "Reply-To: g: h: a@b.example;;\r\n", "the Reply-To "
+	    "field has a group within a group" },
+	{ "R6409-5.1-b", "resent-to: a@\r\n", "the resent-to field has an "
+	    "address without a domain behind its @" },
+	{ "R6409-8.1-a", "Sender: a@b.example, c@d.example\r\n",
+	    "the Sender field has to be one address" },
+	{ "R6409-4.2-c", "To: ann@unknown\r\n", "the To field has an address "
+	    "without a complete domain" },
+	{ "R6409-6.5-a", "To: j\xc3\xbcrgen@b.example\r\n", "the To field has "
+	    "an address with characters outside ASCII" },
+	{ "R6409-6.5-a", "To: a@b.example (J\xc3\xbcrgen)\r\n", "the To field "
+	    "has characters outside ASCII in a comment" },
+	{ "R6409-6.5-a", "References: \xc3\xbc\r\n", "the References field has "
+	    "characters outside ASCII, which have to be encoded" },
+	{ "R6409-6.5-a", "To: \xff <a@b.example>\r\n", "the To field has "
+	    "octets that are not UTF-8" },
+};
+
+static void
+t_refusals(void **state)
+{
+	char	in[1024];
+	size_t	i;
+
+	(void)state;
+	for (i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		snprintf(in, sizeof(in), "From: a@b.example\r\n%s",
+		    refusals[i].in);
+		if (correct(in) != REPLY_MALFORMED ||
+		    strcmp(corrected, refusals[i].out) != 0)
+			fail_msg("%s: %s: got %s", refusals[i].row,
+			    refusals[i].in, corrected);
+	}
+	assert_int_equal(correct("From:\r\n"), REPLY_MALFORMED);
+	assert_string_equal(corrected, "the From field has no address");
+}
+
+/* With SMTPUTF8 raw UTF-8 stays; the rest is the same. */
+static void
+t_utf8(void **state)
+{
+	const char	*text = "From: J\xc3\xbcrgen <j\xc3\xbc@b\xc3\xbc."
+	    "example>\r\nTo: a@b.example (\xc3\xbc)\r\n" DATE ID
+	    "Subject: \xc3\xbc\r\nReferences: <\xc3\xbc@x>\r\n";
+
+	(void)state;
+	utf8 = true;
+	assert_int_equal(correct(text), REPLY_NONE);
+	assert_string_equal(corrected, text);
+	assert_int_equal(correct("From: a@b.example\r\nX: \xc0\x80\r\n"),
+	    REPLY_MALFORMED);
+	utf8 = false;
+	assert_int_equal(correct(text), REPLY_MALFORMED);
 }
 
 int
@@ -292,7 +468,12 @@ main(void)
 		cmocka_unit_test(t_R6409_8),
 		cmocka_unit_test(t_removed),
 		cmocka_unit_test(t_refused),
+		cmocka_unit_test(t_changes),
+		cmocka_unit_test(t_refusals),
+		cmocka_unit_test(t_utf8),
 	};
 
+	TAILQ_INSERT_TAIL(&appends, &append_none, entry);
+	TAILQ_INSERT_TAIL(&appends, &append_corp, entry);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

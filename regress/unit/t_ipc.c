@@ -39,7 +39,8 @@ on_rcpt(struct ipc *ch, struct ipc_msg *msg, void *arg)
 
 	(void)ch;
 	ipc_reader(&r, msg);
-	if (ipc_copy_str(&r, s->path, sizeof(s->path)) == -1 || !ipc_done(&r))
+	if (ipc_copy_str(&r, s->path, sizeof(s->path)) == -1 ||
+	    ipc_get_str(&r).len > 0 || !ipc_done(&r))
 		return -1;
 	s->sid = msg->sid;
 	s->messages++;
@@ -135,6 +136,7 @@ t_round_trip(void **state)
 	    on_closed, &b);
 	ipc_start(front, IPC_SMTP_RCPT, 77);
 	ipc_put_str(front, "ann@example.org");
+	ipc_put_str(front, "");
 	ipc_send(front);
 	turn();
 	assert_int_equal(b.messages, 1);
@@ -157,8 +159,8 @@ t_every_split(void **state)
 	int		 fd;
 
 	(void)state;
-	n = frame(wire, IPC_SMTP_RCPT, 0, 1, "\0\003a@b", 5);
-	n += frame(wire + n, IPC_SMTP_RCPT, 0, 2, "\0\003c@d", 5);
+	n = frame(wire, IPC_SMTP_RCPT, 0, 1, "\0\003a@b\0\0", 7);
+	n += frame(wire + n, IPC_SMTP_RCPT, 0, 2, "\0\003c@d\0\0", 7);
 	for (i = 1; i < n; i++) {
 		fd = open_pair(&ch, ROLE_QUEUE, ROLE_FRONTEND, queue_handlers,
 		    &s);
@@ -192,11 +194,11 @@ t_refused(void **state)
 		    "0123456789012345678901234567890", 30 },
 		{ "our own direction", IPC_SMTP_VERDICT, 0, "\0\0\0", 3 },
 		{ "too short", IPC_SMTP_RCPT, 0, "\0", 1 },
-		{ "flag", IPC_SMTP_RCPT, 2, "\0\001a", 3 },
-		{ "announced descriptor", IPC_SMTP_RCPT, 1, "\0\001a", 3 },
-		{ "left over", IPC_SMTP_RCPT, 0, "\0\001ab", 4 },
+		{ "flag", IPC_SMTP_RCPT, 2, "\0\001a\0\0", 5 },
+		{ "announced descriptor", IPC_SMTP_RCPT, 1, "\0\001a\0\0", 5 },
+		{ "left over", IPC_SMTP_RCPT, 0, "\0\001a\0\0b", 6 },
 		{ "string too long", IPC_SMTP_RCPT, 0, "\0\011ab", 4 },
-		{ "NUL in string", IPC_SMTP_RCPT, 0, "\0\002a\0", 4 },
+		{ "NUL in string", IPC_SMTP_RCPT, 0, "\0\002a\0\0\0", 6 },
 		{ "no handler", IPC_SMTP_RESET, 0, "", 0 },
 	};
 	uint8_t		 wire[256];
@@ -212,7 +214,7 @@ t_refused(void **state)
 		n = frame(wire, cases[i].type, cases[i].flags, 1,
 		    cases[i].data, cases[i].len);
 		/* A good one behind it must not be handled either. */
-		n += frame(wire + n, IPC_SMTP_RCPT, 0, 2, "\0\001a", 3);
+		n += frame(wire + n, IPC_SMTP_RCPT, 0, 2, "\0\001a\0\0", 5);
 		assert_int_equal(write(fd, wire, n), n);
 		turn();
 		if (s.messages != 0 || s.closed != 1 || s.end != IPC_VIOLATION)
@@ -358,8 +360,8 @@ t_wait(void **state)
 	(void)state;
 	fd = open_pair(&ch, ROLE_QUEUE, ROLE_FRONTEND, queue_handlers, &s);
 	assert_int_equal(ipc_wait(ch, IPC_SMTP_RCPT, 1), 0);
-	n = frame(wire, IPC_SMTP_RCPT, 0, 1, "\0\001a", 3);
-	n += frame(wire + n, IPC_SMTP_RCPT, 0, 2, "\0\001b", 3);
+	n = frame(wire, IPC_SMTP_RCPT, 0, 1, "\0\001a\0\0", 5);
+	n += frame(wire + n, IPC_SMTP_RCPT, 0, 2, "\0\001b\0\0", 5);
 	assert_int_equal(write(fd, wire, n), n);
 	assert_int_equal(ipc_wait(ch, IPC_SMTP_RCPT, 1000), 1);
 	assert_string_equal(s.path, "a");
@@ -405,7 +407,7 @@ t_pending_max(void **state)
 	(void)state;
 	fd = open_pair(&ch, ROLE_QUEUE, ROLE_FRONTEND, answering, &s);
 	ipc_set_pending_max(ch, 1024 * 1024);
-	n = frame(wire, IPC_SMTP_RCPT, 0, 1, "\0\001a", 3);
+	n = frame(wire, IPC_SMTP_RCPT, 0, 1, "\0\001a\0\0", 5);
 	for (i = 0; i < 10000 && s.closed == 0; i++) {
 		if (write(fd, wire, n) == -1)
 			break;

@@ -99,8 +99,21 @@ results_free(struct results *list)
 	assert_true(TAILQ_EMPTY(list));
 }
 
+static uint8_t *
+sample_envelope(size_t *len)
+{
+	struct envelope	 e = { .user = SLICE_STR("u"), .relay = SLICE_STR("r"),
+		.tenant = SLICE_STR(""), .auth = SLICE_STR(""),
+		.mech = SLICE_STR(""), .sender = SLICE_STR(""),
+		.msgid = SLICE_STR(""), .params = SLICE_STR("RET=HDRS") };
+	struct slice	 rcpts[] = { SLICE_STR("a@x"), SLICE_STR("b@x") };
+
+	return envelope_encode(&e, rcpts, NULL, 2, len);
+}
+
 enum spool_result
-content_descriptors(struct spool *s, uint64_t id, uint64_t *size, int fd[2])
+content_descriptors(struct spool *s, uint64_t id, uint64_t *size, int fd[2],
+    uint8_t **env, size_t *envlen)
 {
 	(void)s;
 	(void)id;
@@ -109,6 +122,7 @@ content_descriptors(struct spool *s, uint64_t id, uint64_t *size, int fd[2])
 	*size = 10;
 	fd[1] = -1;
 	assert_int_not_equal(fd[0] = dup(STDIN_FILENO), -1);
+	assert_non_null(*env = sample_envelope(envlen));
 	return SPOOL_OK;
 }
 
@@ -207,14 +221,10 @@ connect_relay(unsigned int i)
 static struct message *
 message(uint64_t id)
 {
-	struct envelope	 e = { .user = SLICE_STR("u"), .relay = SLICE_STR("r"),
-		.tenant = SLICE_STR(""), .auth = SLICE_STR(""),
-		.mech = SLICE_STR(""), .sender = SLICE_STR(""),
-		.msgid = SLICE_STR("") };
-	struct slice	 rcpts[] = { SLICE_STR("a@x"), SLICE_STR("b@x") };
+	struct envelope	 e;
 	struct message	*m;
 	size_t		 len;
-	uint8_t		*p = envelope_encode(&e, rcpts, 2, &len);
+	uint8_t		*p = sample_envelope(&len);
 
 	assert_int_equal(envelope_decode(p, len, &e), 0);
 	assert_non_null(m = message_new(id, 10, &e));
@@ -283,6 +293,7 @@ say(unsigned int i, uint64_t id, uint32_t rcpt, uint8_t outcome,
 	ipc_put_str(relay[i], "mx.example");
 	ipc_put_str(relay[i], "ok");
 	ipc_put_str(relay[i], "");
+	ipc_put_u8(relay[i], 0);
 	ipc_send(relay[i]);
 }
 

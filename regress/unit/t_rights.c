@@ -90,10 +90,12 @@ teardown(void)
 	conf_free(conf);
 }
 
+static bool	local;
+
 static const char *
 route(const char *user, const char *own, const char *sender)
 {
-	struct rights_login	 login = { user, own };
+	struct rights_login	 login = { user, own, local };
 	const char		*relay = "?";
 
 	switch (rights_route(conf, tables, &login, SLICE_STR(sender),
@@ -246,6 +248,33 @@ many_rows(void **state)
 	free(big);
 }
 
+/* R6409-4.3-b: rules for local users and for logins stay apart. */
+static void
+local_rules_are_for_local_users(void **state)
+{
+	(void)state;
+	setup("match from auth sender any relay \"one\"\n"
+	    "match from local user root sender any relay \"two\"\n"
+	    "match from local sender own relay \"two\"\n");
+	assert_string_equal(route("root", "root@r.example", "x@y.example"),
+	    "one");
+	local = true;
+	assert_string_equal(route("root", "root@h.example", "x@y.example"),
+	    "two");
+	assert_string_equal(route("ann", "ann@h.example", "ann@h.example"),
+	    "two");
+	assert_string_equal(route("ann", "ann@h.example", "x@y.example"),
+	    "denied");
+	assert_string_equal(route("rooty", "rooty@h.example", "x@y.example"),
+	    "denied");
+	teardown();
+	setup("match from auth sender any relay \"one\"\n");
+	assert_string_equal(route("root", "root@h.example", "x@y.example"),
+	    "no route");
+	local = false;
+	teardown();
+}
+
 int
 main(void)
 {
@@ -253,6 +282,7 @@ main(void)
 		cmocka_unit_test(own_address_and_no_other),
 		cmocka_unit_test(tables_add_addresses_and_domains),
 		cmocka_unit_test(first_match_wins),
+		cmocka_unit_test(local_rules_are_for_local_users),
 		cmocka_unit_test(secrets_are_found_by_label),
 		cmocka_unit_test(wrong_rows_are_named),
 		cmocka_unit_test(many_rows),

@@ -656,7 +656,7 @@ t_auth(void **state)
 	probe(ROLE_AUTH, SANDBOX_PLAIN, no_files);
 	probe(ROLE_AUTH, SANDBOX_PLAIN, no_network);
 	probe(ROLE_AUTH, SANDBOX_PLAIN, no_flush);
-	probe(ROLE_AUTH, SANDBOX_PLAIN, no_accept);
+	probe(ROLE_AUTH, SANDBOX_PLAIN, accepts);
 }
 
 static void

@@ -56,7 +56,7 @@ message(uint64_t id, const char *relay, uint64_t arrival)
 	size_t		 len;
 	uint8_t		*p;
 
-	assert_non_null(p = envelope_encode(&e, &rcpt, 1, &len));
+	assert_non_null(p = envelope_encode(&e, &rcpt, NULL, 1, &len));
 	assert_int_equal(envelope_decode(p, len, &e), 0);
 	assert_non_null(m = message_new(id, 100, &e));
 	free(p);

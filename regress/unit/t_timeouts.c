@@ -23,6 +23,7 @@
 #define SECOND	1000
 #define MINUTE	(60 * SECOND)
 
+static struct settings	 set;
 static struct session	 s;
 static struct transaction tx;
 static enum reply	 ended, said;
@@ -103,6 +104,8 @@ setup(void **state)
 	(void)state;
 	memset(&s, 0, sizeof(s));
 	memset(&tx, 0, sizeof(tx));
+	conf_limits_default(&set.limits);
+	s.set = &set;
 	ended = said = REPLY_NONE;
 	why = "";
 	resets = unavailable = finished = 0;
@@ -260,7 +263,10 @@ data_fast_enough(void **state)
 	assert_int_equal(ended, REPLY_NONE);
 }
 
-/* P7: others that do not answer cost a 4xx, not the session. */
+/*
+ * P7: others that do not answer cost a 4xx, not the session; R6409-5.3-a: at
+ * 110 s at the latest, 454 for a login.
+ */
 static void
 no_answer(void **state)
 {
@@ -268,7 +274,9 @@ no_answer(void **state)
 	s.user = (char *)(uintptr_t)"ann";
 	s.tx = &tx;
 	s.state = SESSION_RCPT_WAIT;
-	run(2 * MINUTE);
+	run(110 * SECOND - 1);
+	assert_int_equal(said, REPLY_NONE);
+	run(1);
 	assert_int_equal(said, REPLY_TROUBLE);
 	assert_int_equal(s.state, SESSION_COMMAND);
 	assert_int_equal(s.owed, 1);
@@ -276,11 +284,12 @@ no_answer(void **state)
 	s.user = NULL;
 	s.state = SESSION_AUTH_WAIT;
 	s.since = s.last = s.opened = now;
+	assert_in_range(timeouts_due(&s), now, now + 110 * SECOND);
 	timeouts_expired(&s, timeouts_due(&s));
 	assert_int_equal(unavailable, 1);
 }
 
-/* DESIGN 3.7: after the last piece, no reply where the queue gave none. */
+/* R6409-5.3-a: after the last piece, no reply where the queue gave none. */
 static void
 no_verdict(void **state)
 {
@@ -309,6 +318,48 @@ closing(void **state)
 	assert_true(s.dead);
 }
 
+/* PX-1: five seconds for the header, and no word to who is late. */
+static void
+proxy_header(void **state)
+{
+	(void)state;
+	s.state = SESSION_PROXY;
+	run(5 * SECOND - 1);
+	assert_false(s.dead);
+	s.last = now;
+	run(1);
+	assert_true(s.dead);
+	assert_int_equal(ended, REPLY_NONE);
+}
+
+/* The limits of the configuration take the place of the defaults. */
+static void
+configured(void **state)
+{
+	(void)state;
+	set.limits.idle_time = 20;
+	set.limits.login_time = 30;
+	run(20 * SECOND - 1);
+	assert_int_equal(ended, REPLY_NONE);
+	s.last = now;
+	run(10 * SECOND + 1);
+	assert_int_equal(ended, REPLY_TIMEOUT);
+	assert_string_equal(why, "no-login");
+	setup(state);
+	set.limits.data_time = 7;
+	begin_data();
+	run(7 * SECOND - 1);
+	assert_int_equal(ended, REPLY_NONE);
+	run(1);
+	assert_string_equal(why, "data-timeout");
+	setup(state);
+	set.limits.data_rate = 0;
+	set.limits.data_time = 600;
+	begin_data();
+	run(10 * MINUTE - 1);
+	assert_int_equal(ended, REPLY_NONE);
+}
+
 #define TEST(fn)	cmocka_unit_test_setup(fn, setup)
 
 int
@@ -318,7 +369,7 @@ main(void)
 		TEST(idle), TEST(no_login), TEST(login), TEST(handshake),
 		TEST(unread), TEST(data_stops), TEST(data_slow),
 		TEST(data_fast_enough), TEST(no_answer), TEST(no_verdict),
-		TEST(closing)
+		TEST(closing), TEST(proxy_header), TEST(configured)
 	};
 
 	return cmocka_run_group_tests_name("timeouts", tests, NULL, NULL);

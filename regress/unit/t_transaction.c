@@ -1,4 +1,5 @@
 /* links: msad/frontend/transaction.c msad/frontend/submission.c */
+/* links: msad/frontend/rewrite.c */
 /* links: msad/frontend/data.c */
 /*
  * A message on its way to the queue, over a real channel: what arrives is what
@@ -195,7 +196,7 @@ submit(const char *text, size_t len, size_t piece, enum reply *r)
 }
 
 #define HEAD	"From: a@b.example\r\nDate: 22 Nov 2026 03:24:08 +0000\r\n" \
-		"Message-ID: <x@y>\r\n"
+		"Message-ID: <x@y>\r\nTo: c@d.example\r\n"
 
 /* A message with a header of about nh octets more and a body of nb lines. */
 static char *
@@ -283,6 +284,56 @@ t_big_header(void **state)
 	arrives(200000, 5000, 16000);
 }
 
+/* R6409-8.4-a: what grows stays within the credit, and its header says so. */
+static void
+t_converted(void **state)
+{
+	static const char	 cte[] =
+	    "MIME-Version: 1.0\r\n"
+	    "Content-Transfer-Encoding: quoted-printable\r\n";
+	static char		 text[400000];
+	enum reply		 r = REPLY_NONE;
+	size_t			 n, i;
+
+	(void)state;
+	tx->convert = MIME_ON;
+	n = (size_t)snprintf(text, sizeof(text), "%s\r\n", HEAD);
+	for (i = 0; i < 3000; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+		    "%s%060d\r\n", i < 500 ? "" : "\xc3\xa9\xc3\xa9", 7);
+	n += (size_t)snprintf(text + n, sizeof(text) - n, ".\r\n");
+	assert_int_equal(submit(text, n, 16384, &r), 1);
+	assert_int_equal(q.nheader, strlen(HEAD) + strlen(cte));
+	assert_memory_equal(q.header + strlen(HEAD), cte, strlen(cte));
+	assert_int_equal(q.nbody, n - strlen(HEAD "\r\n.\r\n") + 2500 * 8);
+	assert_int_equal(q.size, q.nheader + q.nbody);
+	for (i = 0; i < q.nbody; i++)
+		assert_true((unsigned char)q.body[i] < 128);
+}
+
+/* What cannot be converted is refused, whatever was sent of it already. */
+static void
+t_not_converted(void **state)
+{
+	static char	 text[200000];
+	enum reply	 r = REPLY_NONE;
+	size_t		 n, i;
+
+	(void)state;
+	tx->convert = MIME_ON;
+	n = (size_t)snprintf(text, sizeof(text), "%s\r\n", HEAD);
+	for (i = 0; i < 1500; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+		    "%060d\r\n", 7);
+	n += (size_t)snprintf(text + n, sizeof(text) - n,
+	    "%01200d\r\n.\r\n", 7);
+	assert_int_equal(submit(text, n, 16384, &r), -1);
+	assert_int_equal(r, REPLY_MALFORMED);
+	assert_non_null(tx->detail);
+	assert_int_equal(q.ends, 0);
+	assert_int_equal(q.resets, 1);
+}
+
 static void
 t_no_body(void **state)
 {
@@ -356,6 +407,8 @@ main(void)
 		CASE(t_octet_by_octet),
 		CASE(t_big),
 		CASE(t_big_header),
+		CASE(t_converted),
+		CASE(t_not_converted),
 		CASE(t_no_body),
 		CASE(t_bare_lf),
 		CASE(t_too_big),

@@ -4,7 +4,7 @@
 #   port     default: a free one
 #   tls      '' | 'starttls' | 'tls', with cert and key
 #   auth     { user => password }: AUTH is needed before MAIL
-#   ehlo     list of further keywords
+#   ehlo     list of further keywords ('DSN' for one)
 #   on       { COMMAND => reply or sub (argument, session) -> reply }
 #            COMMAND: greeting EHLO STARTTLS MAIL RCPT DATA EOD QUIT
 #            a reply without CRLF gets one; '' closes; undef: the default
@@ -68,7 +68,8 @@ sub stop {
 	waitpid($pid, 0);
 }
 
-# Transactions so far: { helo, tls, user, from, rcpts, data, session }.
+# Transactions so far: { helo, tls, user, from, mail, rcpts, rcpt_args, data,
+# session }; mail and rcpt_args are what stood behind the verbs.
 sub transactions {
 	my ($self) = @_;
 	my @all;
@@ -243,7 +244,9 @@ sub do_RCPT {
 	return $self->say($t, 'NOMAIL', $arg, '503 5.5.1 MAIL first') unless $t->{tx};
 	$self->say($t, 'RCPT', $arg, '250 2.1.5 ok') or return 0;
 	my ($to) = $arg =~ /<(.*?)>/;
-	push @{ $t->{tx}{rcpts} }, $to // $arg if $t->{last} eq '2';
+	return 1 if $t->{last} ne '2';
+	push @{ $t->{tx}{rcpts} }, $to // $arg;
+	push @{ $t->{tx}{rcpt_args} }, $arg;
 	return 1;
 }
 
