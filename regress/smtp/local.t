@@ -249,6 +249,7 @@ $r = sendmail($bob, "From: shop\@shop.example\nTo: a\@y.example,\n \"B, C\" <b\@
     '-t', '-oi', '-f', 'shop@shop.example');
 is($r->{status}, 0, "-t: taken $r->{err}");
 my @all = $d->mails_wait(1, qr/^Subject: header/m);
+$d->log_wait(qr/event=delivered [^\n]*to="$_\@y\.example"/) for qw(a b c secret);
 my $to = join(' ', $d->log =~ /event=delivered [^\n]*to="([^"]*\@y\.example)"/g);
 like($to, qr/\b$_\@y\.example/, "-t: $_ is a recipient") for qw(a b c secret);
 unlike(join('', @all), qr/secret|^Bcc:/mi, '-t: Bcc is gone');
