@@ -234,8 +234,9 @@ static void
 t_canonical(void **state)
 {
 	static const char *const	same[] = {
-		"", "BODY=8BITMIME", "BODY=BINARYMIME SMTPUTF8 RET=full "
-		"ENVID=a+2Bb BY=-5;NT HOLDFOR=77 MT-PRIORITY=-9 REQUIRETLS",
+		"", "BODY=8BITMIME",
+		("BODY=BINARYMIME SMTPUTF8 RET=full ENVID=a+2Bb BY=-5;NT "
+		    "HOLDFOR=77 MT-PRIORITY=-9 REQUIRETLS"),
 		"HOLDUNTIL=2030-01-01t00:00:00z"
 	};
 	static const char *const	not[] = {
