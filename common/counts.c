@@ -21,6 +21,7 @@
 
 #include "config.h"
 #include "common/counts.h"
+#include "common/memfile.h"
 
 #define HASHES	2
 
@@ -43,42 +44,14 @@ struct counts {
 	uint64_t	 key[4];
 };
 
-static int
-file_new(void)
-{
-#ifdef HAVE_MEMFD_CREATE
-	int	 fd;
-
-	fd = memfd_create("msad-counts", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd != -1 && (ftruncate(fd, sizeof(struct file)) == -1 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
-	    F_SEAL_SEAL) == -1)) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-#else
-	char	 path[] = "/tmp/msad-counts.XXXXXXXXXX";
-	int	 fd;
-
-	if ((fd = mkostemp(path, O_CLOEXEC)) == -1)
-		return -1;
-	unlink(path);
-	if (ftruncate(fd, sizeof(struct file)) == -1) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-#endif
-}
-
 int
 counts_create(void)
 {
 	uint64_t	 key[4];
 	int		 fd;
 
-	if ((fd = file_new()) == -1)
+	if ((fd = memfile_sized("msad-counts", "/tmp",
+	    sizeof(struct file))) == -1)
 		return -1;
 	arc4random_buf(key, sizeof(key));
 	if (pwrite(fd, key, sizeof(key), 0) != sizeof(key)) {

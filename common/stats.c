@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "common/memfile.h"
 #include "common/stats.h"
 
 _Static_assert(STAT_MAX * sizeof(uint64_t) <= STATS_PAGE_SIZE,
@@ -44,31 +45,7 @@ stats_is_gauge(enum counter s)
 int
 stats_create(void)
 {
-#ifdef HAVE_MEMFD_CREATE
-	int	 fd;
-
-	fd = memfd_create("msad-stats", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd == -1)
-		return -1;
-	if (ftruncate(fd, STATS_PAGE_SIZE) == -1 || fcntl(fd, F_ADD_SEALS,
-	    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == -1) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-#else
-	char	 path[] = "/tmp/msad-stats.XXXXXXXXXX";
-	int	 fd;
-
-	if ((fd = mkstemp(path)) == -1)
-		return -1;
-	unlink(path);
-	if (ftruncate(fd, STATS_PAGE_SIZE) == -1) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-#endif
+	return memfile_sized("msad-stats", "/tmp", STATS_PAGE_SIZE);
 }
 
 static void *

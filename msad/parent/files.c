@@ -21,6 +21,7 @@
 
 #include "config.h"
 #include "common/conf.h"
+#include "common/memfile.h"
 #include "msad/parent/files.h"
 #include "msad/parent/process.h"
 
@@ -208,21 +209,6 @@ files_reopen(const struct file *f)
 	return fd;
 }
 
-static int
-unnamed_file(void)
-{
-#ifdef HAVE_MEMFD_CREATE
-	return memfd_create("msad-conf", MFD_CLOEXEC);
-#else
-	char	 path[] = "/tmp/msad-conf.XXXXXXXXXX";
-	int	 fd;
-
-	if ((fd = mkostemp(path, O_CLOEXEC)) != -1)
-		unlink(path);
-	return fd;
-#endif
-}
-
 int
 files_text(const struct generation *gen)
 {
@@ -230,7 +216,7 @@ files_text(const struct generation *gen)
 	ssize_t	 n;
 	int	 fd;
 
-	if ((fd = unnamed_file()) == -1)
+	if ((fd = memfile_new("msad-conf", "/tmp")) == -1)
 		return -1;
 	while (off < len) {
 		n = write(fd, gen->text + off, len - off);

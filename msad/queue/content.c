@@ -17,39 +17,8 @@
 
 #include "config.h"
 
+#include "common/memfile.h"
 #include "content.h"
-
-#ifdef HAVE_MEMFD_CREATE
-static int
-file_make(void)
-{
-	return memfd_create("message", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-}
-
-static int
-file_seal(int fd)
-{
-	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
-	    F_SEAL_WRITE | F_SEAL_SEAL);
-}
-#else
-static int
-file_make(void)
-{
-	char	name[] = "/msg.XXXXXXXXXX";
-	int	fd;
-
-	if ((fd = mkostemp(name, O_CLOEXEC)) != -1)
-		unlink(name);
-	return fd;
-}
-
-static int
-file_seal(int fd)
-{
-	return lseek(fd, 0, SEEK_SET) == -1 ? -1 : 0;
-}
-#endif
 
 static int
 write_all(int fd, struct iovec *iov, int n)
@@ -91,9 +60,9 @@ make_file(const struct spool_content *c)
 		iov[1].iov_len = c->bodylen;
 		n = 2;
 	}
-	if ((fd = file_make()) == -1)
+	if ((fd = memfile_new("msg", "")) == -1)
 		return -1;
-	if (write_all(fd, iov, n) == -1 || file_seal(fd) == -1) {
+	if (write_all(fd, iov, n) == -1 || memfile_freeze(fd) == -1) {
 		close(fd);
 		return -1;
 	}
