@@ -35,10 +35,14 @@ bench: rules
 	@$(SUB) O=$(O) all bench-build
 	MSAD_BUILD=$(O) sh regress/bench/run
 
+bench-slow: rules
+	@$(SUB) O=$(O) all bench-build
+	MSAD_BUILD=$(O) perl regress/bench/slow.pl
+
 clean:
 	rm -rf $(O)
 
 distclean: clean
 	rm -f config.mk config.h config.log
 
-.PHONY: all rules install install-sendmail install-users unit lint asan fuzz regress bench clean distclean
+.PHONY: all rules install install-sendmail install-users unit lint asan fuzz regress bench bench-slow clean distclean

@@ -16,6 +16,7 @@
 #include <ctype.h>
 
 #include "common/address.h"
+#include "common/mailbox.h"
 
 #define LOCAL_MAX	64
 #define DOMAIN_MAX	255
@@ -29,22 +30,24 @@ is_alnum(unsigned char c)
 	    (c >= 'A' && c <= 'Z');
 }
 
-/* RFC 5322 section 3.2.3 atext; ASCII alone. */
+/* RFC 5322 section 3.2.3 atext; utf8: RFC 6531 section 3.3. */
 static bool
-is_atext(unsigned char c)
+is_atext(unsigned char c, bool utf8)
 {
-	return is_alnum(c) || (c != '\0' && c < 0x80 &&
+	if (c >= 0x80)
+		return utf8;
+	return is_alnum(c) || (c != '\0' &&
 	    strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
 /* Octets of a dot-string at the start of s; 0 when there is none. */
 static size_t
-dot_string(struct slice s)
+dot_string(struct slice s, bool utf8)
 {
 	size_t	i = 0, atom = 0;
 
 	for (; i < s.len; i++) {
-		if (is_atext((unsigned char)s.p[i]))
+		if (is_atext((unsigned char)s.p[i], utf8))
 			atom++;
 		else if (s.p[i] == '.' && atom > 0)
 			atom = 0;
@@ -56,10 +59,11 @@ dot_string(struct slice s)
 
 /* Octets of a quoted string at the start of s; 0 when there is none. */
 static size_t
-quoted_string(struct slice s)
+quoted_string(struct slice s, bool utf8)
 {
 	size_t		 i;
 	unsigned char	 c;
+	bool		 pair;
 
 	if (s.len < 2 || s.p[0] != '"')
 		return 0;
@@ -67,13 +71,24 @@ quoted_string(struct slice s)
 		c = (unsigned char)s.p[i];
 		if (c == '"')
 			return i + 1;
-		if (c == '\\' && ++i == s.len)
+		if ((pair = c == '\\') && ++i == s.len)
 			return 0;
 		c = (unsigned char)s.p[i];
-		if (c < 32 || c > 126)
+		if (c < 32 || c == 127 || (c > 127 && (pair || !utf8)))
 			return 0;
 	}
 	return 0;
+}
+
+static bool
+has_8bit(struct slice s)
+{
+	size_t	i;
+
+	for (i = 0; i < s.len; i++)
+		if ((unsigned char)s.p[i] > 127)
+			return true;
+	return false;
 }
 
 static bool
@@ -97,8 +112,8 @@ literal_ok(struct slice s)
 	return inet_pton(family, buf, addr) == 1;
 }
 
-bool
-address_domain_ok(struct slice s, bool literal)
+static bool
+domain_ok(struct slice s, bool literal, bool utf8)
 {
 	size_t		 i, label = 0;
 	unsigned char	 c;
@@ -113,27 +128,50 @@ address_domain_ok(struct slice s, bool literal)
 			if (label == 0 || s.p[i - 1] == '-')
 				return false;
 			label = 0;
-		} else if (!is_alnum(c) && (c != '-' || label == 0))
+		} else if (!is_alnum(c) && (c != '-' || label == 0) &&
+		    (c < 0x80 || !utf8))
 			return false;
-		else if (++label > LABEL_MAX)
+		else if (++label > LABEL_MAX && !utf8)
 			return false;
 	}
 	return label > 0 && s.p[s.len - 1] != '-';
 }
 
-enum address_verdict
-address_parse(struct slice in, struct address *a)
+bool
+address_domain_ok(struct slice s, bool literal)
+{
+	return domain_ok(s, literal, false);
+}
+
+static enum address_verdict
+parse(struct slice in, struct address *a, bool utf8)
 {
 	size_t	n;
 
 	if (in.len == 0 || in.len > PATH_MAX_OCTETS - 2)
 		return ADDRESS_BAD;
-	n = in.p[0] == '"' ? quoted_string(in) : dot_string(in);
+	n = in.p[0] == '"' ? quoted_string(in, utf8) : dot_string(in, utf8);
 	if (n == 0 || n > LOCAL_MAX || n == in.len || in.p[n] != '@')
 		return ADDRESS_BAD;
 	a->local = SLICE(in.p, n);
 	a->domain = slice_from(in, n + 1);
-	return address_domain_ok(a->domain, true) ? ADDRESS_OK : ADDRESS_BAD;
+	if (utf8 && has_8bit(a->domain))
+		return domain_ok(a->domain, false, true) &&
+		    mailbox_utf8_ok(in) ? ADDRESS_OK : ADDRESS_BAD;
+	return domain_ok(a->domain, true, false) &&
+	    (!utf8 || mailbox_utf8_ok(a->local)) ? ADDRESS_OK : ADDRESS_BAD;
+}
+
+enum address_verdict
+address_parse(struct slice in, struct address *a)
+{
+	return parse(in, a, false);
+}
+
+enum address_verdict
+address_parse_utf8(struct slice in, struct address *a)
+{
+	return parse(in, a, true);
 }
 
 /*
@@ -141,7 +179,7 @@ address_parse(struct slice in, struct address *a)
  * -1 when it is broken.
  */
 static ssize_t
-source_route(struct slice s)
+source_route(struct slice s, bool utf8)
 {
 	size_t	i, start = 0;
 
@@ -150,8 +188,8 @@ source_route(struct slice s)
 	for (i = 0; i < s.len; i++) {
 		if (s.p[i] != ',' && s.p[i] != ':')
 			continue;
-		if (s.p[start] != '@' || !address_domain_ok(
-		    SLICE(s.p + start + 1, i - start - 1), false))
+		if (s.p[start] != '@' || !domain_ok(
+		    SLICE(s.p + start + 1, i - start - 1), false, utf8))
 			return -1;
 		if (s.p[i] == ':')
 			return (ssize_t)i + 1;
@@ -179,14 +217,15 @@ path_end(struct slice in)
 	return 0;
 }
 
-enum address_verdict
-address_parse_path(struct slice in, struct address *a, struct slice *path,
-    size_t *used)
+static enum address_verdict
+parse_path(struct slice in, struct address *a, struct slice *path,
+    size_t *used, bool utf8)
 {
 	struct slice	 s;
 	ssize_t		 route;
 	size_t		 end;
 
+	*used = 0;
 	if (in.len < 2 || in.p[0] != '<' || (end = path_end(in)) == 0)
 		return ADDRESS_BAD;
 	*used = end + 1;
@@ -194,7 +233,8 @@ address_parse_path(struct slice in, struct address *a, struct slice *path,
 	a->local = a->domain = *path = SLICE(s.p, 0);
 	if (s.len == 0)
 		return ADDRESS_NULL;
-	if ((route = source_route(s)) == -1)
+	if ((route = source_route(s, utf8)) == -1 ||
+	    (utf8 && !mailbox_utf8_ok(s)))
 		return ADDRESS_BAD;
 	s = slice_from(s, (size_t)route);
 	*path = s;
@@ -202,7 +242,21 @@ address_parse_path(struct slice in, struct address *a, struct slice *path,
 		a->local = s;
 		return ADDRESS_OK;
 	}
-	return address_parse(s, a);
+	return parse(s, a, utf8);
+}
+
+enum address_verdict
+address_parse_path(struct slice in, struct address *a, struct slice *path,
+    size_t *used)
+{
+	return parse_path(in, a, path, used, false);
+}
+
+enum address_verdict
+address_parse_path_utf8(struct slice in, struct address *a,
+    struct slice *path, size_t *used)
+{
+	return parse_path(in, a, path, used, true);
 }
 
 /*
@@ -255,7 +309,7 @@ address_normal(const struct address *a, char *buf, size_t size)
 	if (a->local.len > LOCAL_MAX)
 		return -1;
 	n = local_octets(a->local, raw);
-	quote = n == 0 || dot_string(SLICE(raw, n)) != n;
+	quote = n == 0 || dot_string(SLICE(raw, n), true) != n;
 	if (quote)
 		out[o++] = '"';
 	for (i = 0; i < n; i++) {

@@ -25,17 +25,27 @@ enum address_verdict {
 /*
  * Parse "<path>" at the start of in: brackets, an optional source route that
  * is dropped, a mailbox. *used gets the octets taken, *path the mailbox
- * without brackets and route. 8-bit octets are bad.
+ * without brackets and route. 8-bit octets are bad. *used is 0 when the path
+ * has no end.
  */
 enum address_verdict address_parse_path(struct slice in, struct address *,
     struct slice *path, size_t *used);
 /* The whole of in is one mailbox (no brackets). */
 enum address_verdict address_parse(struct slice in, struct address *);
+/*
+ * The same two for RFC 6531: local part and domain may hold UTF-8 without
+ * control characters. Whether a domain outside ASCII is valid is for
+ * idna_address_ok() to say.
+ */
+enum address_verdict address_parse_path_utf8(struct slice in,
+    struct address *, struct slice *path, size_t *used);
+enum address_verdict address_parse_utf8(struct slice in, struct address *);
 /* A domain name of LDH labels, or an address literal when literal is true. */
 bool	 address_domain_ok(struct slice, bool literal);
 /*
  * Compare mailboxes: domains without case, local parts exactly after
- * needless quoting is taken away (R5321-4.1.2-a).
+ * needless quoting is taken away (R5321-4.1.2-a). U-labels are not taken for
+ * A-labels; idna_address_equal() does that.
  */
 bool	 address_equal(const struct address *, const struct address *);
 /*

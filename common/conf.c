@@ -236,8 +236,9 @@ print_relay(FILE *f, const struct conf_relay *r)
 static void
 print_listener(FILE *f, const struct conf_listener *l)
 {
-	fprintf(f, "listen on %s port %u %s%s%s", l->address, l->port,
+	fprintf(f, "listen on %s port %u %s%s%s%s%s", l->address, l->port,
 	    l->tls == CONF_LISTEN_TLS ? "tls" : "starttls",
+	    l->optional ? " optional" : "", l->insecure ? " insecure" : "",
 	    l->proxy & CONF_PROXY_V1 ? " proxy-v1" : "",
 	    l->proxy & CONF_PROXY_V2 ? " proxy-v2" : "");
 	print_string(f, " pki ", l->pki);

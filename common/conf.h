@@ -95,6 +95,8 @@ struct conf_listener {
 	char			*address;	/* numeric */
 	uint16_t		 port;
 	enum conf_listen_tls	 tls;
+	bool			 optional;	/* starttls optional */
+	bool			 insecure;	/* so not on loopback alone */
 	unsigned int		 proxy;		/* CONF_PROXY_*; 0: none */
 	char			*pki;
 	char			*auth;
@@ -141,6 +143,9 @@ struct conf {
 	struct conf_networks	 barred;	/* bar from */
 	enum conf_mismatch	 mismatch;	/* of rules without one */
 	struct conf_appends	 appends;	/* append-domain */
+	bool			 auth_results;	/* add-auth-results */
+	bool			 literals_refused;	/* address-literals */
+	bool			 client_shown;	/* received-privacy off */
 	bool			 convert_off;	/* convert off, else 7bit */
 	TAILQ_HEAD(, conf_pki)	 pkis;
 	TAILQ_HEAD(, conf_auth)	 auths;

@@ -29,7 +29,8 @@ static struct conf_build	*b;
 }
 
 %token	<text> WORD STRING MACRO
-%token	APPENDDOMAIN CONVERT FROMMISMATCH
+%token	ADDAUTHRESULTS ADDRESSLITERALS APPENDDOMAIN CONVERT FROMMISMATCH
+%token	INSECURE OPTIONAL RECEIVEDPRIVACY
 %token	BAR EARLYTALKER LIMIT PROXY PROXYV1 PROXYV2 SESSION
 %token	ANY AUTH CA CERT CONCURRENCY CONTROL EXPIRE FILECOLON FROM FRONTEND
 %token	GROUP HELO HOST HOSTNAME INCLUDE KEY LEVEL LISTEN LOCAL LOG MAILDIR
@@ -66,6 +67,10 @@ statement: MACRO text			{ conf_lex_define(b->lex, $1, $2); }
 	}
 	| CONVERT text			{ conf_build_convert(b, $2); }
 	| FROMMISMATCH text		{ conf_build_mismatch(b, $2); }
+	| ADDAUTHRESULTS		{ conf_build_auth_results(b); }
+	| ADDRESSLITERALS text		{ conf_build_literals(b, $2); }
+	| RECEIVEDPRIVACY text		{ conf_build_privacy(b, $2); }
+	| RECEIVEDPRIVACY ON		{ conf_build_privacy(b, "on"); }
 	| APPENDDOMAIN text		{ conf_build_append(b, NULL, $2); }
 	| APPENDDOMAIN list text	{ conf_build_append(b, $2, $3); }
 	| QUEUE '{' queue_options '}'
@@ -249,6 +254,7 @@ listen_option: PORT text		{
 		conf_build_once(b, OPT_TLS, "starttls or tls");
 		b->listen.tls = CONF_LISTEN_STARTTLS;
 	}
+	    listen_optional
 	| TLS				{
 		conf_build_once(b, OPT_TLS, "starttls or tls");
 		b->listen.tls = CONF_LISTEN_TLS;
@@ -264,6 +270,13 @@ listen_option: PORT text		{
 	}
 	| AUTH text			{
 		conf_build_set(b, &b->listen.auth, $2, "auth");
+	}
+	;
+
+listen_optional:
+	| OPTIONAL			{ b->listen.optional = true; }
+	| OPTIONAL INSECURE		{
+		b->listen.optional = b->listen.insecure = true;
 	}
 	;
 
@@ -302,6 +315,8 @@ static const struct word {
 	const char	*text;
 	int		 token;
 } words[] = {
+	{ "add-auth-results", ADDAUTHRESULTS },
+	{ "address-literals", ADDRESSLITERALS },
 	{ "any", ANY }, { "append-domain", APPENDDOMAIN },
 	{ "auth", AUTH }, { "bar", BAR }, { "ca", CA }, { "cert", CERT },
 	{ "concurrency", CONCURRENCY }, { "control", CONTROL },
@@ -310,15 +325,18 @@ static const struct word {
 	{ "expire", EXPIRE }, { "from", FROM },
 	{ "from-mismatch", FROMMISMATCH }, { "frontend", FRONTEND },
 	{ "group", GROUP }, { "helo", HELO }, { "host", HOST },
-	{ "hostname", HOSTNAME }, { "include", INCLUDE }, { "key", KEY },
+	{ "hostname", HOSTNAME }, { "include", INCLUDE },
+	{ "insecure", INSECURE }, { "key", KEY },
 	{ "level", LEVEL }, { "limit", LIMIT },
 	{ "listen", LISTEN }, { "local", LOCAL },
 	{ "log", LOG },
 	{ "maildir", MAILDIR }, { "match", MATCH }, { "mech", MECH },
-	{ "on", ON }, { "own", OWN }, { "pam", PAM }, { "path", PATH },
+	{ "on", ON }, { "optional", OPTIONAL }, { "own", OWN },
+	{ "pam", PAM }, { "path", PATH },
 	{ "pki", PKI }, { "port", PORT }, { "proxy", PROXY },
 	{ "proxy-v1", PROXYV1 }, { "proxy-v2", PROXYV2 }, { "queue", QUEUE },
-	{ "realm", REALM }, { "relay", RELAY }, { "retry", RETRY },
+	{ "realm", REALM }, { "received-privacy", RECEIVEDPRIVACY },
+	 { "relay", RELAY }, { "retry", RETRY },
 	{ "sender", SENDER }, { "service", SERVICE },
 	{ "session", SESSION }, { "socket", SOCKET },
 	{ "starttls", STARTTLS }, { "table", TABLE }, { "tls", TLS },

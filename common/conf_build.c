@@ -518,6 +518,17 @@ address_parse(struct conf_listener *l, const char *text)
 	return true;
 }
 
+static bool
+is_loopback(const struct conf_listener *l)
+{
+	const struct sockaddr_in	*sin = (const void *)&l->addr;
+	const struct sockaddr_in6	*sin6 = (const void *)&l->addr;
+
+	if (l->addr.ss_family == AF_INET)
+		return ntohl(sin->sin_addr.s_addr) >> 24 == 127;
+	return IN6_IS_ADDR_LOOPBACK(&sin6->sin6_addr);
+}
+
 static void
 listener_add(struct conf_build *b, const char *address)
 {
@@ -531,6 +542,8 @@ listener_add(struct conf_build *b, const char *address)
 	l = xcalloc(sizeof(*l));
 	l->port = b->listen.port;
 	l->tls = b->listen.tls;
+	l->optional = b->listen.optional;
+	l->insecure = b->listen.insecure;
 	l->proxy = b->listen.proxy;
 	if (!address_parse(l, address)) {
 		conf_lex_error(b->lex, "%s is not a numeric address",
@@ -538,6 +551,10 @@ listener_add(struct conf_build *b, const char *address)
 		free(l);
 		return;
 	}
+	if (l->optional && !l->insecure && !is_loopback(l))
+		conf_lex_error(b->lex, "starttls optional on %s: what clients "
+		    "send there can be read on the way; write insecure beside "
+		    "it if that is meant", l->address);
 	TAILQ_FOREACH(other, &b->conf->listeners, entry) {
 		if (other->port == l->port &&
 		    strcmp(other->address, l->address) == 0)

@@ -30,6 +30,8 @@ struct conf_build {
 	bool			 limits_done;	/* limit session */
 	bool			 early_seen;
 	bool			 convert_seen;
+	bool			 literals_seen;
+	bool			 privacy_seen;
 	unsigned int		 limits_seen;	/* words of it */
 	const char		*mismatch;	/* of the rule under way */
 	unsigned int		 nappends;

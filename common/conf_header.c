@@ -106,6 +106,42 @@ conf_build_append(struct conf_build *b, const struct conf_list *labels,
 	}
 }
 
+/* A statement that stands once and is one of two words; is it the second? */
+static bool
+second_word(struct conf_build *b, bool *seen, const char *what,
+    const char *first, const char *second, const char *word)
+{
+	if (*seen)
+		conf_lex_error(b->lex, "%s is given twice", what);
+	*seen = true;
+	if (strcmp(word, first) != 0 && strcmp(word, second) != 0)
+		conf_lex_error(b->lex, "unknown word %s: %s is %s or %s",
+		    log_q(word), what, first, second);
+	return strcmp(word, second) == 0;
+}
+
+void
+conf_build_literals(struct conf_build *b, const char *word)
+{
+	b->conf->literals_refused = second_word(b, &b->literals_seen,
+	    "address-literals", "accept", "refuse", word);
+}
+
+void
+conf_build_privacy(struct conf_build *b, const char *word)
+{
+	b->conf->client_shown = second_word(b, &b->privacy_seen,
+	    "received-privacy", "on", "off", word);
+}
+
+void
+conf_build_auth_results(struct conf_build *b)
+{
+	if (b->conf->auth_results)
+		conf_lex_error(b->lex, "add-auth-results is given twice");
+	b->conf->auth_results = true;
+}
+
 void
 conf_header_finish(struct conf_build *b)
 {
@@ -125,6 +161,12 @@ conf_header_print(FILE *f, const struct conf *conf)
 {
 	const struct conf_append	*a;
 
+	if (conf->auth_results)
+		fputs("add-auth-results\n", f);
+	if (conf->literals_refused)
+		fputs("address-literals refuse\n", f);
+	if (conf->client_shown)
+		fputs("received-privacy off\n", f);
 	/* Names of domains need no quoting within the quotes. */
 	TAILQ_FOREACH(a, &conf->appends, entry) {
 		if (*a->label == '\0')

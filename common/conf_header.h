@@ -37,6 +37,11 @@ void	 conf_build_append(struct conf_build *, const struct conf_list *labels,
 	    const char *domain);
 /* Rules without a word of their own take that of the configuration. */
 void	 conf_header_finish(struct conf_build *);
+/* address-literals accept or refuse; received-privacy on or off. */
+void	 conf_build_literals(struct conf_build *, const char *word);
+void	 conf_build_privacy(struct conf_build *, const char *word);
+/* add-auth-results. */
+void	 conf_build_auth_results(struct conf_build *);
 void	 conf_header_print(FILE *, const struct conf *);
 /* The word, as it stands in a rule. */
 const char *conf_mismatch_word(enum conf_mismatch);

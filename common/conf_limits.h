@@ -22,6 +22,11 @@
 	L("recipients", recipients, COUNT, 1000, 1, 1000) \
 	L("mails", mails, COUNT, 100, 1, 1000000000) \
 	L("command-line", command_line, SIZE, 4096, 512, 8192) \
+	L("sasl-line", sasl_line, SIZE, 12288, 512, 12288) \
+	/* of a body; from 998 on the part is encoded */ \
+	L("text-line", text_line, SIZE, 65536, 998, 65536) \
+	L("mime-parts", mime_parts, COUNT, 1000, 1, 1000) \
+	L("mime-depth", mime_depth, COUNT, 32, 1, 32) \
 	L("header-size", header_size, SIZE, 262144, 1024, 262144) \
 	L("header-field", header_field, SIZE, 65536, 998, 65536) \
 	L("header-fields", header_fields, COUNT, 1000, 10, 1000) \

@@ -260,61 +260,184 @@ date_year(struct slice *s)
 	}
 }
 
-static bool
-date_time(struct slice *s)
-{
-	int	hour, min, sec = 0;
+/* Zones by name (RFC 5322 section 4.3); others say nothing: -0000. */
+static const struct {
+	const char	*name;
+	const char	*digits;
+} zones[] = {
+	{ "UT", "+0000" }, { "GMT", "+0000" },
+	{ "EST", "-0500" }, { "EDT", "-0400" },
+	{ "CST", "-0600" }, { "CDT", "-0500" },
+	{ "MST", "-0700" }, { "MDT", "-0600" },
+	{ "PST", "-0800" }, { "PDT", "-0700" },
+};
 
-	if ((hour = number(s, 2, 2)) == -1 || expect(s, ':') == -1 ||
-	    (min = number(s, 2, 2)) == -1 || header_skip_cfws(s) == -1)
+struct date {
+	int	wday;			/* 0 Sunday; -1: not said */
+	int	day;
+	int	month;			/* 0 January */
+	int	year;
+	int	hour;
+	int	min;
+	int	sec;
+	char	zone[6];		/* with its sign */
+};
+
+static bool
+date_time(struct slice *s, struct date *d)
+{
+	d->sec = 0;
+	if ((d->hour = number(s, 2, 2)) == -1 || expect(s, ':') == -1 ||
+	    (d->min = number(s, 2, 2)) == -1 || header_skip_cfws(s) == -1)
 		return false;
 	if (s->len > 0 && s->p[0] == ':' &&
-	    (expect(s, ':') == -1 || (sec = number(s, 2, 2)) == -1))
+	    (expect(s, ':') == -1 || (d->sec = number(s, 2, 2)) == -1))
 		return false;
-	return hour <= 23 && min <= 59 && sec <= 60;
+	return d->hour <= 23 && d->min <= 59 && d->sec <= 60;
+}
+
+/* A zone of n letters at p as digits. */
+static void
+zone_named(struct date *d, const char *p, size_t n)
+{
+	size_t	i;
+
+	strlcpy(d->zone, "-0000", sizeof(d->zone));
+	for (i = 0; i < sizeof(zones) / sizeof(zones[0]); i++)
+		if (slice_is_nocase(SLICE(p, n), zones[i].name))
+			strlcpy(d->zone, zones[i].digits, sizeof(d->zone));
 }
 
 /* +hhmm, or an obsolete name of letters (RFC 5322 section 4.3). */
 static bool
-date_zone(struct slice *s)
+date_zone(struct slice *s, struct date *d)
 {
-	size_t	before, n;
-	int	v;
+	const char	*sign;
+	size_t		 before, n;
+	int		 v;
 
 	if (header_skip_cfws(s) == -1 || s->len == 0)
 		return false;
-	if (s->p[0] == '+' || s->p[0] == '-') {
+	sign = s->p;
+	if (*sign == '+' || *sign == '-') {
 		*s = slice_from(*s, 1);
 		before = s->len;
 		v = number(s, 4, 4);
-		return v != -1 && before - s->len == 4 && v % 100 <= 59;
+		if (v == -1 || before - s->len != 4 || v % 100 > 59)
+			return false;
+		memcpy(d->zone, sign, 5);
+		d->zone[5] = '\0';
+		return true;
 	}
 	for (n = 0; n < s->len && ((s->p[n] >= 'A' && s->p[n] <= 'Z') ||
 	    (s->p[n] >= 'a' && s->p[n] <= 'z')); n++)
 		;
+	zone_named(d, s->p, n);
 	*s = slice_from(*s, n);
 	return n >= 1 && n <= 5;
+}
+
+/* Read a date-time in current or obsolete form; false: it is not one. */
+static bool
+date_parse(struct slice s, struct date *d)
+{
+	if (header_skip_cfws(&s) == -1)
+		return false;
+	if ((d->wday = name_index(&s, day_names)) != -1 &&
+	    expect(&s, ',') == -1)
+		return false;
+	if ((d->day = number(&s, 1, 2)) == -1 ||
+	    (d->month = name_index(&s, month_names)) == -1 ||
+	    (d->year = date_year(&s)) == -1 || d->year < 1900)
+		return false;
+	if (d->day < 1 || d->day > month_days(d->year, d->month) ||
+	    (d->wday != -1 && d->wday != weekday(d->year, d->month, d->day)))
+		return false;
+	if (!date_time(&s, d) || !date_zone(&s, d))
+		return false;
+	return header_skip_cfws(&s) == 0 && s.len == 0;
+}
+
+/* Take white space (folds too) off s, at least min octets. */
+static bool
+skip_fws(struct slice *s, size_t min)
+{
+	size_t	n = 0;
+
+	while (n < s->len && strchr(" \t\r\n", s->p[n]) != NULL &&
+	    s->p[n] != '\0')
+		n++;
+	*s = slice_from(*s, n);
+	return n >= min;
+}
+
+/* Take min to max digits off s (99: any number). */
+static bool
+skip_digits(struct slice *s, size_t min, size_t max)
+{
+	size_t	n = 0;
+
+	while (n < s->len && s->p[n] >= '0' && s->p[n] <= '9')
+		n++;
+	*s = slice_from(*s, n);
+	return n >= min && n <= max;
+}
+
+static bool
+skip_octet(struct slice *s, char c)
+{
+	if (s->len == 0 || s->p[0] != c)
+		return false;
+	*s = slice_from(*s, 1);
+	return true;
+}
+
+/* Is a date that date_parse() took written as section 3.3 has it? */
+static bool
+date_current(struct slice s)
+{
+	(void)skip_fws(&s, 0);
+	if (s.len > 3 && (s.p[0] < '0' || s.p[0] > '9')) {
+		s = slice_from(s, 3);		/* the day's name */
+		if (!skip_octet(&s, ','))
+			return false;
+	}
+	(void)skip_fws(&s, 0);
+	if (!skip_digits(&s, 1, 2) || !skip_fws(&s, 1) || s.len < 3)
+		return false;
+	s = slice_from(s, 3);			/* the month's */
+	if (!skip_fws(&s, 1) || !skip_digits(&s, 4, 99) || !skip_fws(&s, 1) ||
+	    !skip_digits(&s, 2, 2) || !skip_octet(&s, ':') ||
+	    !skip_digits(&s, 2, 2))
+		return false;
+	if (skip_octet(&s, ':') && !skip_digits(&s, 2, 2))
+		return false;
+	return skip_fws(&s, 1) && (skip_octet(&s, '+') ||
+	    skip_octet(&s, '-')) && skip_digits(&s, 4, 4);
 }
 
 bool
 header_date_ok(struct slice s)
 {
-	int	wday, day, month, year;
+	struct date	d;
 
-	if (header_skip_cfws(&s) == -1)
-		return false;
-	if ((wday = name_index(&s, day_names)) != -1 && expect(&s, ',') == -1)
-		return false;
-	if ((day = number(&s, 1, 2)) == -1 ||
-	    (month = name_index(&s, month_names)) == -1 ||
-	    (year = date_year(&s)) == -1 || year < 1900)
-		return false;
-	if (day < 1 || day > month_days(year, month) ||
-	    (wday != -1 && wday != weekday(year, month, day)))
-		return false;
-	if (!date_time(&s) || !date_zone(&s))
-		return false;
-	return header_skip_cfws(&s) == 0 && s.len == 0;
+	return date_parse(s, &d);
+}
+
+int
+header_date_fix(struct slice s, char *buf, size_t size)
+{
+	struct date	d;
+	int		n;
+
+	if (!date_parse(s, &d))
+		return -1;
+	if (date_current(s))
+		return 0;
+	n = snprintf(buf, size, "%.3s, %d %.3s %04d %02d:%02d:%02d %s",
+	    day_names + 3 * weekday(d.year, d.month, d.day), d.day,
+	    month_names + 3 * d.month, d.year, d.hour, d.min, d.sec, d.zone);
+	return n < 0 || (size_t)n >= size ? -1 : n;
 }
 
 int
@@ -334,8 +457,10 @@ header_date(char *buf, size_t size, time_t t)
 }
 
 static bool
-is_atext(unsigned char c)
+is_atext(unsigned char c, bool utf8)
 {
+	if (c >= 0x80)
+		return utf8;
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
 	    (c >= 'A' && c <= 'Z') || (c > 32 && c < 127 &&
 	    strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
@@ -343,12 +468,12 @@ is_atext(unsigned char c)
 
 /* Octets of a dot-atom at the start of s; 0 when there is none. */
 static size_t
-dot_atom(struct slice s)
+dot_atom(struct slice s, bool utf8)
 {
 	size_t	i, atom = 0;
 
 	for (i = 0; i < s.len; i++) {
-		if (is_atext((unsigned char)s.p[i]))
+		if (is_atext((unsigned char)s.p[i], utf8))
 			atom++;
 		else if (s.p[i] == '.' && atom > 0)
 			atom = 0;
@@ -382,25 +507,37 @@ enclosed(struct slice s, char open, char close)
 	return 0;
 }
 
-bool
-header_msgid_ok(struct slice s)
+static bool
+msgid_ok(struct slice s, bool utf8)
 {
 	size_t	n;
 
 	if (header_skip_cfws(&s) == -1 || s.len == 0 || s.p[0] != '<')
 		return false;
 	s = slice_from(s, 1);
-	if ((n = dot_atom(s)) == 0 && (n = enclosed(s, '"', '"')) == 0)
+	if ((n = dot_atom(s, utf8)) == 0 && (n = enclosed(s, '"', '"')) == 0)
 		return false;
 	s = slice_from(s, n);
 	if (s.len == 0 || s.p[0] != '@')
 		return false;
 	s = slice_from(s, 1);
-	if ((n = dot_atom(s)) == 0 && (n = enclosed(s, '[', ']')) == 0)
+	if ((n = dot_atom(s, utf8)) == 0 && (n = enclosed(s, '[', ']')) == 0)
 		return false;
 	s = slice_from(s, n);
 	if (s.len == 0 || s.p[0] != '>')
 		return false;
 	s = slice_from(s, 1);
 	return header_skip_cfws(&s) == 0 && s.len == 0;
+}
+
+bool
+header_msgid_ok(struct slice body)
+{
+	return msgid_ok(body, false);
+}
+
+bool
+header_msgid_utf8_ok(struct slice body)
+{
+	return msgid_ok(body, true);
 }

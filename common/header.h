@@ -58,7 +58,13 @@ int	 header_skip_cfws(struct slice *);
 int	 header_date(char *buf, size_t size, time_t);
 /* Is this field body a valid date-time (RFC 5322 3.3 and 4.3)? */
 bool	 header_date_ok(struct slice body);
-/* Is this field body one valid msg-id? */
+/*
+ * The same, and is it written as 3.3 has it? 0: yes, it can stay; -1: not
+ * valid; else it is obsolete (4.3), and buf has it anew: the length of that.
+ */
+int	 header_date_fix(struct slice body, char *buf, size_t size);
+/* Is this field body one valid msg-id? With UTF-8 in it (RFC 6532)? */
 bool	 header_msgid_ok(struct slice body);
+bool	 header_msgid_utf8_ok(struct slice body);
 
 #endif

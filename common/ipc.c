@@ -28,6 +28,7 @@
 
 #define HEADER_SIZE	16
 #define IN_SIZE		(4 * (HEADER_SIZE + IPC_PAYLOAD_MAX))
+#define OUT_KEEP	(256 * 1024)	/* of an empty output buffer */
 #define FDS_MAX		64	/* descriptors received and not yet claimed */
 #define RECV_FDS	16	/* descriptors one recvmsg can bring */
 #define IPC_HAS_FD	0x00000001U
@@ -435,8 +436,13 @@ make_room(struct ipc *ch, size_t n)
 	cap = ch->out_cap == 0 ? 32768 : ch->out_cap;
 	while (cap - ch->out_end < n)
 		cap *= 2;
-	if ((p = recallocarray(ch->out, ch->out_cap, cap, 1)) == NULL)
+	if ((p = malloc(cap)) == NULL)	/* what is not used stays untouched */
 		fatal("event=ipc error=\"out of memory\"");
+	if (ch->out_end > 0)
+		memcpy(p, ch->out, ch->out_end);
+	if (ch->secret)
+		explicit_bzero(ch->out, ch->out_end);
+	free(ch->out);
 	ch->out = p;
 	ch->out_cap = cap;
 }
@@ -449,7 +455,7 @@ reset_out(struct ipc *ch)
 		explicit_bzero(ch->out, ch->out_len);
 	ch->secret = 0;
 	ch->out_off = ch->out_len = ch->out_end = 0;
-	if (ch->out_cap > 1024 * 1024) {
+	if (ch->out_cap > OUT_KEEP) {
 		free(ch->out);
 		ch->out = NULL;
 		ch->out_cap = 0;

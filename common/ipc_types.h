@@ -29,7 +29,7 @@ enum ipc_role {
 	ROLE_ANY = ROLE_MAX
 };
 
-#define IPC_PAYLOAD_MAX	16384
+#define IPC_PAYLOAD_MAX	(16384 + 64)
 /* Octets of body that a session may have under way to the queue. */
 #define IPC_BODY_CREDIT	32768
 /* Largest piece of header or body in one message (room for its length). */
@@ -48,6 +48,17 @@ enum ipc_file {
 
 /* Flags of RELAY_RESULT. */
 #define RESULT_DSN	0x01	/* the next hop lists DSN: reports are its */
+#define RESULT_SMTPUTF8	0x02	/* it lists SMTPUTF8, or is a Maildir */
+#define RESULT_7BIT	0x04	/* it was reached and lacks 8BITMIME */
+#define RESULT_FLAGS	0x07
+
+/* Flags of RELAY_JOB: what its octets are. */
+#define JOB_8BIT	0x01	/* some are above 127 */
+#define JOB_UTF8HEADER	0x02	/* in the header, or in that of a part */
+
+/* Flags of SMTP_END. */
+#define END_UTF8HEADER	0x01	/* the header of a part is not ASCII */
+#define END_FLAGS	0x01
 
 /* Flags of PROC_INIT. */
 #define INIT_MAILDIR	0x01	/* a relay rooted in a Maildir, no network */
@@ -172,8 +183,9 @@ enum ipc_file {
 	X(SMTP_HEADER, FRONTEND, QUEUE, 5, IPC_PAYLOAD_MAX, N) \
 	/* bytes of body, after the blank line (not sent), dots removed */ \
 	X(SMTP_BODY, FRONTEND, QUEUE, 5, IPC_PAYLOAD_MAX, N) \
-	/* u64 octets of header and body sent. Answered by SMTP_QUEUED. */ \
-	X(SMTP_END, FRONTEND, QUEUE, 8, 8, N) \
+	/* u64 octets of header and body sent, u8 flags (END_*). Answered by \
+	 * SMTP_QUEUED. */ \
+	X(SMTP_END, FRONTEND, QUEUE, 9, 9, N) \
 	/* the transaction is dropped (RSET, refused data). No answer. */ \
 	X(SMTP_RESET, FRONTEND, QUEUE, 0, 0, N) \
 	/* the session is gone: grant and transaction end. No answer. */ \
@@ -186,7 +198,7 @@ enum ipc_file {
 	X(SMTP_CREDIT, QUEUE, FRONTEND, 4, 4, N) \
 	/* --- queue and relay; sid: job --- */ \
 	/* str queue id, str relay name, str reverse-path, u64 octets, u8 \
-	 * flags (1 8BITMIME), str parameters of MAIL, str user, bytes \
+	 * flags (JOB_*), str parameters of MAIL, str user, bytes \
 	 * password (both empty: none); fd: the message octets. A second \
 	 * descriptor, where the header is apart, follows in RELAY_BODY. */ \
 	X(RELAY_JOB, QUEUE, RELAY, 21, 6144, F) \

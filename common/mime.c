@@ -1,9 +1,10 @@
 /*
  * The structure of a MIME body, walked as it streams, and the conversion of
  * its parts (mime.h has the rule). Used by the front-end on what a client
- * sends: nothing of it is trusted. Memory is bounded by MIME_HOLD of a part,
- * one part header, one line that may be a delimiter, and what the caller has
- * not taken; nesting is a table of boundaries, without recursion.
+ * sends: nothing of it is trusted. Memory is bounded by MIME_HOLD of a part and
+ * its header, one line that may be a delimiter, and what the caller has not
+ * taken (a caller that takes all each time leaves nothing); nesting is a table
+ * of boundaries, without recursion.
  *
  * Only CRLF ends a line. The CRLF before a delimiter belongs to the delimiter
  * (RFC 2046 section 5.1.1), so each one is kept back until the next line is
@@ -13,13 +14,16 @@
 
 #include <stdlib.h>
 
+#include "common/conf_limits.h"
 #include "common/mime.h"
 #include "common/mime_encode.h"
 #include "common/mime_field.h"
 
 #define LINE_MAX_OUT	998
 #define PEEK_MAX	256	/* a longer line is no delimiter */
-#define OUT_KEEP	4096	/* of the out buffer, when it is empty */
+#define SPARE_MAX	65536	/* of a buffer that is kept for the next */
+
+static unsigned int	parts_max = MIME_PARTS, depth_max = MIME_DEPTH;
 
 enum mode { MODE_HEADER = 0, MODE_HOLD, MODE_PASS, MODE_QP, MODE_B64 };
 enum top { TOP_OPEN = 0, TOP_KEPT, TOP_CHANGED };
@@ -29,6 +33,7 @@ struct buffer {
 	size_t	 off;		/* what is before it is used */
 	size_t	 len;
 	size_t	 cap;
+	bool	 large;		/* from large_alloc */
 };
 
 struct level {
@@ -64,9 +69,17 @@ struct mime {
 	struct buffer	 header;	/* of the part under way */
 	struct buffer	 hold;		/* its content so far */
 	struct buffer	 out;
+	bool		 header_8bit;	/* of any part */
 	bool		 failed;
 	const char	*reason;
 };
+
+void
+mime_limits_set(const struct conf_limits *l)
+{
+	parts_max = (unsigned int)l->mime_parts;
+	depth_max = (unsigned int)l->mime_depth;
+}
 
 static void
 fail(struct mime *m, const char *reason)
@@ -77,27 +90,76 @@ fail(struct mime *m, const char *reason)
 	m->reason = reason;
 }
 
+/*
+ * The buffer of what comes out is empty between two calls as a rule: one for
+ * all.
+ */
+static struct buffer	spare;
+
+static void	*(*large_alloc)(size_t) = malloc;
+static void	(*large_free)(void *) = free;
+
 /* --- buffers --- */
+
+void
+mime_memory(void *(*alloc)(size_t), void (*release)(void *))
+{
+	large_alloc = alloc;
+	large_free = release;
+}
+
+static void
+buffer_free(struct buffer *b)
+{
+	if (b->large)
+		large_free(b->p);
+	else
+		free(b->p);
+	memset(b, 0, sizeof(*b));
+}
+
+/* Memory of that size, with what b holds at its beginning. */
+static int
+grow(struct buffer *b, size_t cap, bool large)
+{
+	struct buffer	old = *b;
+	char		*p;
+
+	p = large ? large_alloc(cap) : realloc(b->p, cap);
+	if (p == NULL)
+		return -1;
+	if (large && b->len > 0)
+		memcpy(p, b->p, b->len);
+	if (large)
+		buffer_free(&old);
+	b->p = p;
+	b->cap = cap;
+	b->large = large;
+	return 0;
+}
 
 static char *
 reserve(struct mime *m, struct buffer *b, size_t n)
 {
 	size_t	 cap = b->cap == 0 ? 4096 : b->cap;
-	char	*p;
+	bool	 stays = b != &m->out;	/* between two calls */
 
+	if (b == &m->out && b->cap == 0 && spare.cap != 0) {
+		*b = spare;
+		memset(&spare, 0, sizeof(spare));
+		cap = b->cap;
+	}
 	if (b->off > 0) {
 		memmove(b->p, b->p + b->off, b->len);
 		b->off = 0;
 	}
+	if (stays && cap - b->len < n)
+		cap = MIME_HOLD;
 	while (cap - b->len < n)
 		cap *= 2;
-	if (cap != b->cap) {
-		if ((p = realloc(b->p, cap)) == NULL) {
-			fail(m, NULL);
-			return NULL;
-		}
-		b->p = p;
-		b->cap = cap;
+	if (cap != b->cap && grow(b, cap, stays && cap == MIME_HOLD) == -1) {
+		fail(m, NULL);
+		return NULL;
 	}
 	return b->p + b->len;
 }
@@ -113,11 +175,17 @@ append(struct mime *m, struct buffer *b, const char *p, size_t n)
 	b->len += n;
 }
 
+/* The out buffer is empty: keep it for the next who needs one. */
 static void
-buffer_free(struct buffer *b)
+out_give(struct mime *m)
 {
-	free(b->p);
-	memset(b, 0, sizeof(*b));
+	m->out.off = 0;
+	if (spare.cap != 0 || m->out.cap > SPARE_MAX) {
+		buffer_free(&m->out);
+		return;
+	}
+	spare = m->out;
+	memset(&m->out, 0, sizeof(m->out));
 }
 
 static void
@@ -247,7 +315,7 @@ begin_message(struct mime *m)
 	m->mode = MODE_HEADER;
 	m->message = true;
 	m->is_top = false;
-	if (++m->nparts > MIME_PARTS) {
+	if (++m->nparts > parts_max) {
 		m->mode = MODE_PASS;
 		m->limited = true;
 	}
@@ -266,7 +334,7 @@ begin_part(struct mime *m)
 	    !m->message && m->levels[m->depth - 1].digest)
 		kind = MIME_MESSAGE;
 	if ((kind == MIME_MULTIPART || kind == MIME_DIGEST) &&
-	    m->depth == MIME_DEPTH)
+	    m->depth >= depth_max)
 		m->limited = true;
 	if (m->limited || kind == MIME_SEALED || kind == MIME_OPAQUE ||
 	    cte == MIME_UNKNOWN || cte == MIME_ENCODED_CTE)
@@ -357,7 +425,7 @@ hold(struct mime *m, const char *p, size_t n, bool text)
 	    has_8bit(p, n))) {
 		begin_encoding(m);
 		encode(m, p, n);
-	} else if (m->hold.len + n <= MIME_HOLD) {
+	} else if (m->header.len + m->hold.len + n <= MIME_HOLD) {
 		append(m, &m->hold, p, n);
 	} else if (m->part.cte == MIME_8BIT) {
 		begin_encoding(m);
@@ -372,6 +440,8 @@ hold(struct mime *m, const char *p, size_t n, bool text)
 static void
 header_take(struct mime *m, const char *p, size_t n, bool text)
 {
+	if (has_8bit(p, n))
+		m->header_8bit = true;
 	if (m->header.len + n <= MIME_HEADER_MAX &&
 	    (!text || (m->line <= LINE_MAX_OUT && !is_binary(m, p, n)))) {
 		append(m, &m->header, p, n);
@@ -456,8 +526,8 @@ delimit(struct mime *m, int level, bool closing)
 	m->mode = closing ? MODE_PASS : MODE_HEADER;
 	m->line = 0;
 	/* Behind the last delimiter, as behind the limit, nothing changes. */
-	m->limited = !last && m->limited && m->nparts > MIME_PARTS;
-	if (!closing && ++m->nparts > MIME_PARTS) {
+	m->limited = !last && m->limited && m->nparts > parts_max;
+	if (!closing && ++m->nparts > parts_max) {
 		m->mode = MODE_PASS;
 		m->limited = true;
 	}
@@ -654,9 +724,7 @@ mime_use(struct mime *m, size_t n)
 	m->out.len -= n;
 	if (m->out.len > 0)
 		return;
-	m->out.off = 0;
-	if (m->out.cap > OUT_KEEP)
-		buffer_free(&m->out);
+	out_give(m);
 }
 
 bool
@@ -664,6 +732,12 @@ mime_grows(const struct mime *m)
 {
 	return m->mode == MODE_HOLD || m->mode == MODE_QP ||
 	    m->mode == MODE_B64;
+}
+
+bool
+mime_header_8bit(const struct mime *m)
+{
+	return m->header_8bit;
 }
 
 bool

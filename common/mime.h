@@ -26,10 +26,15 @@
  * - Parts nested deeper than MIME_DEPTH or behind the first MIME_PARTS pass as
  *   they are if they are 7-bit and are refused otherwise (X-mime-1).
  */
-#define MIME_HOLD	32768
+#define MIME_HOLD	20480
 #define MIME_HEADER_MAX	16384	/* octets of a part's header section */
 #define MIME_DEPTH	32
 #define MIME_PARTS	1000
+
+struct conf_limits;
+
+/* What holds in this process: the above, or less by the configuration. */
+void	 mime_limits_set(const struct conf_limits *);
 
 /* What may be done to the body. */
 enum mime_convert {
@@ -39,6 +44,12 @@ enum mime_convert {
 };
 
 struct mime;
+
+/*
+ * Where buffers of MIME_HOLD octets come from and go to, of which a message
+ * has one at most that is full; malloc and free unless this is called.
+ */
+void	 mime_memory(void *(*alloc)(size_t), void (*release)(void *));
 
 /*
  * Begin with the message's own header section (complete lines, no blank
@@ -68,6 +79,8 @@ struct slice mime_out(const struct mime *);
 void	 mime_use(struct mime *, size_t);
 /* Will the next octets be encoded or held, and grow? */
 bool	 mime_grows(const struct mime *);
+/* Has the header of a part been seen to hold octets above 127? */
+bool	 mime_header_8bit(const struct mime *);
 /* Was anything encoded? */
 bool	 mime_changed(const struct mime *);
 

@@ -9,6 +9,8 @@
 #include <time.h>
 
 #include "common/address.h"
+#include "common/mailbox.h"
+#include "common/orcpt.h"
 #include "common/params.h"
 #include "common/xtext.h"
 
@@ -37,7 +39,8 @@ keyword_ok(struct slice s)
 
 /*
  * The next parameter of *s. 1: there is one, 0: no more, -1: not of the
- * grammar of RFC 5321 section 4.1.2.
+ * grammar of RFC 5321 section 4.1.2. Octets above 127 are let through in
+ * values; keyword and value say no to them.
  */
 static int
 param_next(struct slice *s, struct param *p)
@@ -51,7 +54,7 @@ param_next(struct slice *s, struct param *p)
 		return 0;
 	*s = slice_from(*s, i);
 	for (n = 0; n < s->len && s->p[n] != ' '; n++)
-		if (s->p[n] < 33 || s->p[n] > 126)
+		if ((unsigned char)s->p[n] < 33 || s->p[n] == 127)
 			return -1;
 	p->name = SLICE(s->p, n);
 	eq = memchr(s->p, '=', n);
@@ -110,7 +113,10 @@ take_body(const struct param *p, struct mail_params *m)
 	return true;
 }
 
-/* RFC 4954 section 5: AUTH=<> or AUTH= a mailbox in xtext; ignored. */
+/*
+ * RFC 4954 section 5: AUTH=<> or AUTH= a mailbox in xtext; ignored. It may
+ * hold UTF-8 where SMTPUTF8 is offered.
+ */
 static bool
 take_auth(const struct param *p, struct mail_params *m)
 {
@@ -121,8 +127,9 @@ take_auth(const struct param *p, struct mail_params *m)
 	(void)m;
 	if (slice_is(p->value, "<>"))
 		return true;
-	n = xtext_decode(p->value, buf, sizeof(buf));
-	return n > 0 && address_parse(SLICE(buf, (size_t)n), &a) == ADDRESS_OK;
+	n = xtext_decode_utf8(p->value, buf, sizeof(buf));
+	return n > 0 && address_parse_utf8(SLICE(buf, (size_t)n), &a) ==
+	    ADDRESS_OK;
 }
 
 static bool
@@ -305,7 +312,8 @@ mail_param(const struct param *p, unsigned int extensions,
 	k = &mail_keywords[i];
 	if (i == MAIL_KEYWORDS || (k->extension & extensions) == 0)
 		return PARAMS_UNKNOWN;
-	if (!k->take(p, m) || (*seen & 1U << i))
+	if (!orcpt_is_ascii(p->value) || !k->take(p, m) ||
+	    (*seen & 1U << i))
 		return k->bad;
 	if (m->body == PARAMS_BINARYMIME && !(extensions & EXT_BINARYMIME))
 		return PARAMS_BAD;
@@ -374,18 +382,72 @@ atom_ok(struct slice s)
 	return s.len > 0;
 }
 
-/* RFC 3461 section 4.2: address type, ";", xtext. */
+/*
+ * Octets of the escape "\x{HEX}" that s begins with (RFC 6533 section 3), 0
+ * when it is none, or stands for a control or for what is no character.
+ */
+static size_t
+escape_len(struct slice s)
+{
+	static const char	digits[] = "0123456789ABCDEFabcdef";
+	unsigned long		c;
+	size_t			n;
+
+	if (s.len < 6 || memcmp(s.p, "\\x{", 3) != 0)
+		return 0;
+	for (n = 3; n < s.len && n < 10 && s.p[n] != '}'; n++)
+		if (s.p[n] == '\0' || strchr(digits, s.p[n]) == NULL)
+			return 0;
+	if (n < 5 || n == s.len || s.p[n] != '}' ||
+	    (s.p[3] == '0' && n > 5))
+		return 0;
+	c = strtoul(s.p + 3, NULL, 16);
+	if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c > 0x10ffff ||
+	    (c >= 0xd800 && c <= 0xdfff))
+		return 0;
+	/* Of ASCII only what cannot stand for itself. */
+	if (c < 0x7f && c != ' ' && c != '+' && c != '=' && c != '\\')
+		return 0;
+	return n + 1;
+}
+
+/* RFC 6533 section 3: what follows "utf-8;". */
 static bool
-take_orcpt(struct slice s, struct rcpt_params *r)
+utf8_addr_ok(struct slice s, bool eightbit)
+{
+	size_t		i = 0, n;
+	unsigned char	c;
+
+	if (s.len == 0 || !mailbox_utf8_ok(s))
+		return false;
+	for (; i < s.len; i += n) {
+		c = (unsigned char)s.p[i];
+		n = 1;
+		if (c == '\\') {
+			if ((n = escape_len(slice_from(s, i))) == 0)
+				return false;
+		} else if (c < 33 || c == 127 || c == '+' || c == '=' ||
+		    (c > 127 && !eightbit))
+			return false;
+	}
+	return true;
+}
+
+/* RFC 3461 section 4.2: address type, ";", xtext; or RFC 6533 section 3. */
+static bool
+take_orcpt(struct slice s, bool eightbit, struct rcpt_params *r)
 {
 	const char	*semi = s.len == 0 ? NULL : memchr(s.p, ';', s.len);
 	struct slice	 type;
 
 	r->orcpt = s;
-	if (semi == NULL || s.len > PARAMS_ORCPT_MAX)
+	if (semi == NULL || s.len > PARAMS_ESCAPED_MAX)
 		return false;
 	type = SLICE(s.p, (size_t)(semi - s.p));
-	return atom_ok(type) && xtext_ok(slice_from(s, type.len + 1));
+	if (orcpt_is_utf8(s))
+		return utf8_addr_ok(slice_from(s, type.len + 1), eightbit);
+	return s.len <= PARAMS_ORCPT_MAX && atom_ok(type) &&
+	    xtext_ok(slice_from(s, type.len + 1));
 }
 
 enum params_verdict
@@ -403,7 +465,8 @@ params_rcpt(struct slice text, unsigned int extensions,
 		if (slice_is_nocase(p.name, "NOTIFY"))
 			ok = r->notify == 0 && take_notify(p.value, r);
 		else if (slice_is_nocase(p.name, "ORCPT"))
-			ok = r->orcpt.p == NULL && take_orcpt(p.value, r);
+			ok = r->orcpt.p == NULL && take_orcpt(p.value,
+			    extensions & EXT_SMTPUTF8, r);
 		else
 			return PARAMS_UNKNOWN;
 		if (!ok)
@@ -505,6 +568,8 @@ int
 params_rcpt_print(const struct rcpt_params *r, char *buf, size_t size)
 {
 	struct out	o = { buf, size, 0, size == 0 };
+	char		escaped[ORCPT_ESCAPED_MAX];
+	int		n;
 
 	if (size > 0)
 		buf[0] = '\0';
@@ -512,8 +577,15 @@ params_rcpt_print(const struct rcpt_params *r, char *buf, size_t size)
 		put(&o, "NOTIFY=", r->notify_text);
 	else if (r->notify != 0)
 		put_notify(&o, r->notify);
-	if (r->orcpt.p != NULL)
+	if (r->orcpt.p == NULL)
+		return finish(&o);
+	if (orcpt_is_ascii(r->orcpt))
 		put(&o, "ORCPT=", r->orcpt);
+	else if ((n = orcpt_escape(r->orcpt, escaped, sizeof(escaped))) ==
+	    -1 || n > PARAMS_ESCAPED_MAX)
+		return -1;
+	else
+		put(&o, "ORCPT=", SLICE(escaped, (size_t)n));
 	return finish(&o);
 }
 

@@ -12,8 +12,10 @@
  * client's command line through front-end, queue, spool and relay to the next
  * hop. Everywhere they are the same text, "KEY=VALUE KEY ...", in canonical
  * form: keys in upper case, this order, one blank, values as xtext or atoms
- * as the RFCs write them, octet for octet where the client chose. One parser
- * reads it, in every process; SIZE and AUTH do not travel.
+ * as the RFCs write them, octet for octet where the client chose. It is ASCII:
+ * UTF-8 in an ORCPT becomes the escapes of RFC 6533 section 3, which every
+ * next hop takes. One parser reads it, in every process; SIZE and AUTH do not
+ * travel.
  *
  * MAIL: BODY SMTPUTF8 RET ENVID BY HOLDFOR HOLDUNTIL MT-PRIORITY REQUIRETLS
  * RCPT: NOTIFY ORCPT
@@ -21,6 +23,7 @@
 #define PARAMS_TEXT_MAX		1024	/* octets of canonical text, no NUL */
 #define PARAMS_ENVID_MAX	100	/* octets of xtext (RFC 3461 4.4) */
 #define PARAMS_ORCPT_MAX	500	/* octets of the value (RFC 3461 4.2) */
+#define PARAMS_ESCAPED_MAX	900	/* of a utf-8 one with escapes */
 #define PARAMS_VALUE_MAX	64	/* of other values that are kept */
 
 enum params_body { PARAMS_7BIT = 0, PARAMS_8BITMIME, PARAMS_BINARYMIME };
@@ -83,7 +86,8 @@ enum params_verdict {
 
 /*
  * Parse what follows the path (blanks between parameters). Slices point into
- * text. Nothing is allocated.
+ * text. Nothing is allocated. With EXT_SMTPUTF8, params_rcpt() takes UTF-8 in
+ * an ORCPT: say so when MAIL had SMTPUTF8.
  */
 enum params_verdict params_mail(struct slice text, unsigned int extensions,
     struct mail_params *);

@@ -13,9 +13,9 @@ hex_value(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* The next octet of *s, or -1: bad, or not printable. */
+/* The next octet of *s, or -1: bad, or not printable (utf8: or ASCII). */
 static int
-next_octet(struct slice *s)
+next_octet(struct slice *s, bool utf8)
 {
 	int	c = (unsigned char)s->p[0], lo;
 	size_t	n = 1;
@@ -30,26 +30,26 @@ next_octet(struct slice *s)
 		n = 3;
 	}
 	*s = slice_from(*s, n);
-	return c >= 32 && c <= 126 ? c : -1;
+	return (c >= 32 && c <= 126) || (utf8 && c > 127) ? c : -1;
 }
 
 bool
 xtext_ok(struct slice s)
 {
 	while (s.len > 0)
-		if (next_octet(&s) == -1)
+		if (next_octet(&s, false) == -1)
 			return false;
 	return true;
 }
 
-int
-xtext_decode(struct slice s, char *buf, size_t size)
+static int
+decode(struct slice s, bool utf8, char *buf, size_t size)
 {
 	size_t	n = 0;
 	int	c;
 
 	while (s.len > 0) {
-		if ((c = next_octet(&s)) == -1 || n + 1 >= size)
+		if ((c = next_octet(&s, utf8)) == -1 || n + 1 >= size)
 			return -1;
 		buf[n++] = (char)c;
 	}
@@ -57,6 +57,18 @@ xtext_decode(struct slice s, char *buf, size_t size)
 		return -1;
 	buf[n] = '\0';
 	return (int)n;
+}
+
+int
+xtext_decode(struct slice s, char *buf, size_t size)
+{
+	return decode(s, false, buf, size);
+}
+
+int
+xtext_decode_utf8(struct slice s, char *buf, size_t size)
+{
+	return decode(s, true, buf, size);
 }
 
 int

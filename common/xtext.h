@@ -14,6 +14,8 @@
  * nowhere.
  */
 int	 xtext_decode(struct slice, char *buf, size_t size);
+/* The same, and octets above 127 may come out. */
+int	 xtext_decode_utf8(struct slice, char *buf, size_t size);
 /* Is it xtext that xtext_decode() takes, of any length? */
 bool	 xtext_ok(struct slice);
 /* Write s as xtext with a NUL; its length, or -1: does not fit. */

@@ -21,22 +21,24 @@ LINK =		$(SAN_CC_$(SAN)) $(SAN_FLAGS_$(SAN)) $(SAN_LD_$(SAN))
 COMMON_A =	$(O)/libcommon.a
 LIBS =		$(LIB_event) $(LIB_bsd) $(LIB_sandbox)
 
-LIBS_msad_frontend =	$(LIB_tls) $(LIB_ssl) $(LIB_crypto)
+LIBS_msad_frontend =	$(LIB_tls) $(LIB_ssl) $(LIB_crypto) $(LIB_idn2)
 LIBS_msad_auth =	$(LIB_crypto)
 LIBS_msad_pam =		$(LIB_pam) -ldl $(SAN_PAM_$(SAN))
 # the sanitizer's crypt_r() needs libcrypt at the start, not with pam_unix
 SAN_PAM_asan =		-Wl,--no-as-needed -lcrypt
 LIBS_msad_keys =	$(LIB_crypto)
-LIBS_msad_queue =	$(LIB_crypto)
-LIBS_msad_relay =	$(LIB_tls) $(LIB_ssl) $(LIB_crypto)
+LIBS_msad_queue =	$(LIB_crypto) $(LIB_idn2)
+LIBS_msad_relay =	$(LIB_tls) $(LIB_ssl) $(LIB_crypto) $(LIB_idn2)
 LIBS_msad_resolver =	$(LIB_unbound)
 LIBS_msad_control =	$(LIB_jansson)
 LIBS_msactl =		$(LIB_jansson)
 
-TEST_LIBS_UNIT =	$(LIB_cmocka)
+# libidn2 is for what takes common/idna.c out of libcommon.a
+TEST_LIBS_UNIT =	$(LIB_cmocka) $(LIB_idn2)
 TEST_LIBS_CRASH =	$(LIB_cmocka)
 TEST_LD_FUZZ =		-fsanitize=fuzzer
-TEST_LIBS_BENCH =	$(LIB_ssl) $(LIB_crypto)
+TEST_LIBS_FUZZ =	$(LIB_idn2)
+TEST_LIBS_BENCH =	$(LIB_ssl) $(LIB_crypto) $(LIB_idn2)
 
 # The first target of rules.mk is not the one to make when none is named.
 default: all

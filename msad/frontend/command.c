@@ -5,6 +5,8 @@
  * Pure functions on slices: no state, no memory, one verdict.
  */
 
+#include "common/idna.h"
+#include "common/mailbox.h"
 #include "msad/frontend/command.h"
 
 struct verb_name {
@@ -79,6 +81,41 @@ printable(struct slice s)
 	return true;
 }
 
+static bool
+has_8bit(struct slice s)
+{
+	size_t	i;
+
+	for (i = 0; i < s.len; i++)
+		if ((unsigned char)s.p[i] > 127)
+			return true;
+	return false;
+}
+
+/* The same, octets above 127 too. */
+static bool
+printable_8bit(struct slice s)
+{
+	size_t	i;
+
+	for (i = 0; i < s.len; i++)
+		if (((unsigned char)s.p[i] < 32 && s.p[i] != '\t') ||
+		    s.p[i] == 127)
+			return false;
+	return true;
+}
+
+/* UTF-8, and SMTPUTF8 behind it (RFC 6531 section 3.7.4.2). */
+static bool
+vrfy_octets_ok(struct slice args)
+{
+	if (printable(args))
+		return true;
+	return args.len > 9 && slice_is_nocase(
+	    slice_from(args, args.len - 9), " SMTPUTF8") &&
+	    printable_8bit(args) && mailbox_utf8_ok(args);
+}
+
 /* No octet that is wrong anywhere in a line: NUL, bare CR, bare LF. */
 static bool
 framing_ok(struct slice s)
@@ -90,7 +127,8 @@ framing_ok(struct slice s)
 
 /*
  * Check the octets of the arguments. A path of MAIL and RCPT and the name of
- * EHLO have their own replies for what they may not hold.
+ * EHLO have their own replies for what they may not hold; an ORCPT may hold
+ * UTF-8.
  */
 static bool
 octets_ok(enum verb verb, struct slice args)
@@ -99,14 +137,17 @@ octets_ok(enum verb verb, struct slice args)
 
 	if (verb == VERB_EHLO || verb == VERB_HELO || verb == VERB_BDAT)
 		return true;
+	if (verb == VERB_VRFY)
+		return vrfy_octets_ok(args);
 	if (verb != VERB_MAIL && verb != VERB_RCPT)
 		return printable(args);
 	if ((lt = memchr(args.p, '<', args.len)) == NULL)
 		return printable(args);
 	gt = memrchr(lt, '>', args.len - (size_t)(lt - args.p));
-	return printable(SLICE(args.p, (size_t)(lt - args.p))) &&
-	    (gt == NULL ||
-	    printable(slice_from(args, (size_t)(gt - args.p))));
+	if (!printable(SLICE(args.p, (size_t)(lt - args.p))) || gt == NULL)
+		return printable(SLICE(args.p, (size_t)(lt - args.p)));
+	args = slice_from(args, (size_t)(gt - args.p));
+	return verb == VERB_RCPT ? printable_8bit(args) : printable(args);
 }
 
 static enum verb
@@ -163,16 +204,32 @@ path_word(struct slice *args, const char *word)
 	return 0;
 }
 
-/* Does the path that begins at s hold octets above 127? */
+/*
+ * Does the path that args begin with hold octets above 127? used octets are
+ * its length, 0: its end is not known.
+ */
 static bool
-path_8bit(struct slice s)
+path_8bit(struct slice args, size_t used)
 {
-	size_t	i;
+	const char	*gt;
 
-	for (i = 0; i < s.len && s.p[i] != '>'; i++)
-		if ((unsigned char)s.p[i] > 127)
-			return true;
-	return false;
+	if (used == 0) {
+		gt = args.len == 0 ? NULL : memchr(args.p, '>', args.len);
+		used = gt == NULL ? args.len : (size_t)(gt - args.p);
+	}
+	return has_8bit(SLICE(args.p, used));
+}
+
+/* What follows the path; used is 0 when its end is not where it has to be. */
+static struct slice
+behind_path(struct slice args, size_t used)
+{
+	const char	*gt;
+
+	if (used == 0 && args.len > 0 &&
+	    (gt = memrchr(args.p, '>', args.len)) != NULL)
+		used = (size_t)(gt - args.p) + 1;
+	return slice_from(args, used);
 }
 
 /* What a verdict on parameters is answered with. */
@@ -207,20 +264,20 @@ command_mail(struct slice args, unsigned int extensions,
 	enum address_verdict	v;
 	enum reply		r;
 	struct slice		rest;
-	size_t			used;
+	size_t			used = 0;
 
 	memset(mail, 0, sizeof(*mail));
 	if (path_word(&args, "FROM:") == -1)
 		return REPLY_BAD_SYNTAX;
-	if (args.len > 0 && path_8bit(args))
+	v = address_parse_path_utf8(args, &a, &mail->path, &used);
+	rest = behind_path(args, used);
+	r = rest.len > 0 && rest.p[0] != ' ' ? REPLY_BAD_PARAMETER :
+	    params_reply(params_mail(rest, extensions, &mail->params));
+	if (!mail->params.smtputf8 && path_8bit(args, used))
 		return REPLY_SENDER_8BIT;
-	v = address_parse_path(args, &a, &mail->path, &used);
-	if (v == ADDRESS_BAD || (v == ADDRESS_OK && a.domain.len == 0))
+	if (v == ADDRESS_BAD || (v == ADDRESS_OK && (a.domain.len == 0 ||
+	    !idna_address_ok(&a))))
 		return REPLY_BAD_SENDER;
-	rest = slice_from(args, used);
-	if (rest.len > 0 && rest.p[0] != ' ')
-		return REPLY_BAD_PARAMETER;
-	r = params_reply(params_mail(rest, extensions, &mail->params));
 	if (r != REPLY_NONE)
 		return r;
 	if (v == ADDRESS_OK && domain_short(&a))
@@ -235,17 +292,22 @@ command_rcpt(struct slice args, unsigned int extensions,
 	struct address	a;
 	struct slice	rest;
 	enum reply	r;
-	size_t		used;
+	size_t		used = 0;
+	bool		utf8 = extensions & EXT_SMTPUTF8, good;
 
 	memset(rcpt, 0, sizeof(*rcpt));
 
 	if (path_word(&args, "TO:") == -1)
 		return REPLY_BAD_SYNTAX;
-	if (args.len > 0 && path_8bit(args))
+	good = address_parse_path_utf8(args, &a, &rcpt->path, &used) ==
+	    ADDRESS_OK;
+	if (!utf8 && path_8bit(args, used))
 		return REPLY_RCPT_8BIT;
-	if (address_parse_path(args, &a, &rcpt->path, &used) != ADDRESS_OK)
+	if (!good || !idna_address_ok(&a))
 		return REPLY_BAD_RCPT;
 	rest = slice_from(args, used);
+	if (!utf8 && has_8bit(rest))
+		return REPLY_BAD_LINE;
 	if (rest.len > 0 && rest.p[0] != ' ')
 		return REPLY_BAD_PARAMETER;
 	r = params_reply(params_rcpt(rest, extensions, &rcpt->params));

@@ -64,7 +64,8 @@ bool	 command_is_auth(struct slice line);
 /*
  * Arguments. REPLY_NONE when they are fine, otherwise the reply to send; the
  * order of checks is that of P-ses-1. Slices point into args. extensions
- * (EXT_*) are those that are offered.
+ * (EXT_*) are those that are offered; for RCPT, EXT_SMTPUTF8 means that MAIL
+ * asked for it.
  */
 enum reply command_mail(struct slice args, unsigned int extensions,
     struct mail_args *);

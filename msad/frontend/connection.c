@@ -3,10 +3,18 @@
  * without TLS. Part of the front-end; session.c is the only caller. Bounded:
  * one input buffer of CONN_IN_SIZE, replies up to what session.c lets gather.
  *
+ * In the middle of a message a session keeps no input of its own: it reads
+ * what it can pass on at once, and TLS, which has a buffer of 16 kB for a
+ * record that comes in parts, is let read whole ones alone (conn_fill_some).
+ * Until then they are in the socket; SO_RCVLOWAT has us woken when there is
+ * enough.
+ *
  * Input buffers come and go with what they hold (slots.h). They may have held
  * a password, so they are wiped as far as they were used for one (conn_use).
  */
 
+#include <sys/types.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <errno.h>
@@ -19,12 +27,16 @@
 #include "msad/frontend/slots.h"
 #include "msad/frontend/tls.h"
 
+#define RECORD_HEADER	5		/* RFC 8446 section 5.1 */
+#define RECORD_MAX	(16384 + 2048)	/* RFC 5246 section 6.2.3 */
+
 void
 conn_init(struct conn *c, int fd, struct event_base *base,
     void (*fn)(int, short, void *), void *arg)
 {
 	memset(c, 0, sizeof(*c));
 	c->fd = fd;
+	c->lowat = 1;
 	event_assign(&c->rd, base, fd, EV_READ | EV_PERSIST, fn, arg);
 	event_assign(&c->wr, base, fd, EV_WRITE | EV_PERSIST, fn, arg);
 }
@@ -47,7 +59,8 @@ conn_close(struct conn *c)
 struct slice
 conn_input(const struct conn *c)
 {
-	return SLICE(c->in + c->in_off, c->in_len);
+	return c->in == NULL ? SLICE("", 0) :
+	    SLICE(c->in + c->in_off, c->in_len);
 }
 
 size_t
@@ -93,22 +106,61 @@ in_prepare(struct conn *c)
 	return 0;
 }
 
-void
-conn_fill(struct conn *c)
+static void
+set_lowat(struct conn *c, int n)
+{
+	if (c->lowat != n && setsockopt(c->fd, SOL_SOCKET, SO_RCVLOWAT, &n,
+	    sizeof(n)) == 0)
+		c->lowat = n;
+}
+
+/*
+ * Is the next record of TLS still to come whole? Then we are woken when it is
+ * there. When that happens too early, because the client has closed or the
+ * system is short of memory, it is read as it is.
+ */
+static bool
+record_incomplete(struct conn *c)
+{
+	unsigned char	h[RECORD_HEADER];
+	ssize_t		n;
+	int		need, have;
+
+	if (c->within || server_tls_pending(c->ssl) > 0)
+		return false;
+	if ((n = recv(c->fd, h, sizeof(h), MSG_PEEK)) <= 0)
+		return false;
+	need = n < RECORD_HEADER ? RECORD_HEADER : RECORD_HEADER +
+	    (h[3] << 8 | h[4]);
+	if (need > RECORD_HEADER + RECORD_MAX || need == c->lowat ||
+	    ioctl(c->fd, FIONREAD, &have) == -1 || have >= need)
+		return false;
+	set_lowat(c, need);
+	return c->lowat == need;
+}
+
+/* Read once, at most max octets. */
+static void
+fill(struct conn *c, size_t max)
 {
 	ssize_t	n;
 
 	c->more = false;
-	if (c->eof || conn_room(c) == 0)
+	if (max > conn_room(c))
+		max = conn_room(c);
+	if (c->eof || max == 0)
 		return;
 	if (in_prepare(c) == -1) {
 		c->eof = true;
 		return;
 	}
 	if (c->tls == NULL)
-		n = read(c->fd, c->in + c->in_len, conn_room(c));
-	else
-		n = tls_read(c->tls, c->in + c->in_len, conn_room(c));
+		n = read(c->fd, c->in + c->in_len, max);
+	else {
+		n = tls_read(c->tls, c->in + c->in_len, max);
+		c->within = n <= 0;
+		set_lowat(c, 1);
+	}
 	if (n > 0) {
 		c->in_len += (uint32_t)n;
 		c->more = c->tls != NULL && server_tls_pending(c->ssl) > 0;
@@ -116,6 +168,19 @@ conn_fill(struct conn *c)
 		c->eof = n != TLS_WANT_POLLIN && n != TLS_WANT_POLLOUT;
 	else
 		c->eof = n == 0 || (errno != EAGAIN && errno != EINTR);
+}
+
+void
+conn_fill(struct conn *c)
+{
+	fill(c, conn_room(c));
+}
+
+void
+conn_fill_some(struct conn *c, size_t max)
+{
+	if (c->tls == NULL || !record_incomplete(c))
+		fill(c, max);
 }
 
 void

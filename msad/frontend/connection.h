@@ -32,7 +32,9 @@ struct conn {
 	uint32_t	 out_cap;
 	bool		 reading;
 	bool		 writing;
+	int		 lowat;		/* SO_RCVLOWAT of the socket */
 	bool		 more;		/* input that no event will tell of */
+	bool		 within;	/* TLS holds part of a record, or may */
 	bool		 eof;		/* no more input, or broken */
 };
 
@@ -49,6 +51,11 @@ void	 conn_drop_input(struct conn *);
 size_t	 conn_room(const struct conn *);
 /* Read once into the free room; sets more (TLS) and eof. */
 void	 conn_fill(struct conn *);
+/*
+ * The same with at most max octets; under TLS only when a whole record is
+ * there, so that what is not stays in the socket.
+ */
+void	 conn_fill_some(struct conn *, size_t max);
 /*
  * Add what waits in the socket to the input and leave it there; sets eof.
  * conn_peeked() then takes it out of the socket up to octet n of the input, of

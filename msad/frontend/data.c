@@ -34,7 +34,8 @@ line_add(struct data *d, size_t n)
 	d->line += n;
 	if (d->line > DATA_LINE_MAX)
 		d->faults |= DATA_LONG;
-	if (d->line > DATA_LINE_STOP)
+	if (d->line > DATA_LINE_STOP || (d->line_stop != 0 &&
+	    d->line > d->line_stop))
 		d->faults |= DATA_STOP;
 }
 
@@ -168,7 +169,7 @@ data_fault(unsigned int faults)
 	if (faults & DATA_NUL)
 		return "a NUL octet";
 	if (faults & DATA_STOP)
-		return "a line longer than 65536 octets";
+		return "a line that is too long to be taken";
 	if (faults & DATA_LONG)
 		return "a line longer than 998 octets";
 	return NULL;

@@ -16,7 +16,7 @@
 #define DATA_BARE_LF	0x02
 #define DATA_NUL	0x04
 #define DATA_LONG	0x08	/* a line over DATA_LINE_MAX */
-#define DATA_STOP	0x10	/* a line over DATA_LINE_STOP */
+#define DATA_STOP	0x10	/* a line over DATA_LINE_STOP or line_stop */
 
 enum data_state {
 	DATA_START = 0,		/* behind CRLF */
@@ -27,12 +27,13 @@ enum data_state {
 	DATA_END
 };
 
-/* Begin with {0}: the CRLF of the DATA command counts. */
+/* Begin with {0}, line_stop maybe: the CRLF of the DATA command counts. */
 struct data {
 	enum data_state	 state;
 	unsigned int	 faults;	/* DATA_* */
 	uint64_t	 line;		/* octets of this line so far */
 	uint64_t	 size;		/* decoded octets so far */
+	uint64_t	 line_stop;	/* less than DATA_LINE_STOP, or 0 */
 };
 
 #define DATA_SLICES	64

@@ -18,6 +18,7 @@
 #include "common/conf.h"
 #include "common/header.h"
 #include "common/log.h"
+#include "common/mime.h"
 #include "common/verdict.h"
 #include "msad/frontend/arrival.h"
 #include "msad/frontend/frontend.h"
@@ -203,9 +204,7 @@ on_credit(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	n = ipc_get_u32(&r);
 	if (!ipc_done(&r))
 		return -1;
-	if ((s = session_find(msg->sid)) == NULL || s->tx == NULL ||
-	    (s->state != SESSION_DATA && s->state != SESSION_DATA_END &&
-	    !s->tx->chunked))
+	if ((s = session_find(msg->sid)) == NULL || s->tx == NULL)
 		return 0;
 	smtp_credit(s, n);
 	session_run(s);
@@ -309,6 +308,7 @@ static void
 frontend_commit(struct conf *conf, uint32_t generation)
 {
 	header_limits_set(&conf->limits);
+	mime_limits_set(&conf->limits);
 	listener_commit(generation);
 }
 

@@ -203,6 +203,7 @@ settings_new(const struct conf *conf, const struct conf_listener *l,
 	set->refs = 1;
 	set->index = (uint16_t)l->index;
 	set->implicit = l->tls == CONF_LISTEN_TLS;
+	set->optional = l->optional;
 	set->message_size = conf->message_size;
 	set->proxy = l->proxy;
 	set->early_reject = conf->early_reject;

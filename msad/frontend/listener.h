@@ -19,6 +19,7 @@ struct settings {
 	unsigned int	 refs;
 	uint16_t	 index;
 	bool		 implicit;	/* TLS from the first octet */
+	bool		 optional;	/* starttls optional */
 	char		*host;
 	uint64_t	 message_size;
 	unsigned int	 proxy;		/* CONF_PROXY_*: a header is due */

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/mailbox.h"
+#include "common/orcpt.h"
 #include "msad/frontend/reply.h"
 
 struct row {
@@ -73,12 +75,42 @@ reply_of_verdict(unsigned int v)
 	return v < VERDICT_MAX ? verdicts[v] : REPLY_TROUBLE;
 }
 
-/* Add s to buf as printable ASCII. */
+/*
+ * Write the character that s begins with as printable ASCII: one outside it
+ * as \x{E9} (RFC 6533 section 3), what is none as a question mark. Returns
+ * the octets taken of s.
+ */
+static size_t
+escape(const char *s, char *buf, size_t size)
+{
+	unsigned char	c = (unsigned char)*s;
+	size_t		n = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+	char		one[2] = { *s, '\0' };
+
+	if (c >= 0xc2 && strnlen(s, n) == n && mailbox_utf8_ok(SLICE(s, n)) &&
+	    orcpt_escape(SLICE(s, n), buf, size) != -1)
+		return n;
+	strlcpy(buf, c >= ' ' && c <= '~' ? one : "?", size);
+	return 1;
+}
+
+/* Add s to buf, escaped, as far as there is room. */
 static void
 add_text(char *buf, size_t size, size_t *len, const char *s)
 {
-	for (; s != NULL && *s != '\0' && *len + 1 < size; s++)
-		buf[(*len)++] = *s >= ' ' && *s <= '~' ? *s : '?';
+	char	text[16];
+	size_t	n;
+
+	if (s == NULL)
+		return;
+	while (*s != '\0') {
+		s += escape(s, text, sizeof(text));
+		n = strlen(text);
+		if (*len + n >= size)
+			break;
+		memcpy(buf + *len, text, n);
+		*len += n;
+	}
 }
 
 /* The sentence of r with host, detail and session id in it. */

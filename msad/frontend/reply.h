@@ -95,8 +95,10 @@
 	X(NEED_AUTH, 530, "5.7.0", "Log in first: set your mail program to " \
 	    "use a password") \
 	X(AUTH_FAILED, 535, "5.7.8", "User name or password is wrong") \
+	X(CLEAR_AUTH, 538, "5.7.11", "A password may not be sent in clear; " \
+	    "start TLS first") \
 	X(SENDER_8BIT, 550, "5.6.7", "The sender address has characters " \
-	    "outside ASCII, which is not supported here") \
+	    "outside ASCII, for which MAIL needs SMTPUTF8") \
 	X(SENDER_DENIED, 550, "5.7.1", "You may not send with this sender " \
 	    "address; use your own") \
 	X(FROM_DENIED, 550, "5.7.1", "You may not send in this name: %d; " \
@@ -107,7 +109,7 @@
 	X(TOO_BIG, 552, "5.3.4", "The message is too big; send less or in " \
 	    "parts") \
 	X(RCPT_8BIT, 553, "5.6.7", "The recipient address has characters " \
-	    "outside ASCII, which is not supported here") \
+	    "outside ASCII, for which MAIL needs SMTPUTF8") \
 	X(BARRED_GREETING, 554, "", "%h No mail is accepted from your " \
 	    "address") \
 	X(EARLY_GREETING, 554, "", "%h You spoke before you were greeted") \
@@ -141,8 +143,8 @@ struct reply_args {
 
 /*
  * Write the reply with CRLF, on as many lines as 512 octets a line need, each
- * with the same codes. Octets outside printable ASCII become '?'. Returns the
- * length; buf has REPLY_TEXT_MAX octets.
+ * with the same codes. Characters outside ASCII are escaped (\x{E9}), other
+ * octets become '?'. Returns the length; buf has REPLY_TEXT_MAX octets.
  */
 size_t	 reply_format(char *buf, enum reply, const struct reply_args *);
 unsigned int reply_code(enum reply);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/header.h"
+#include "common/idna.h"
 #include "common/mailbox.h"
 #include "common/rfc2047.h"
 #include "msad/frontend/rewrite.h"
@@ -99,7 +100,12 @@ static const char *
 completion(const struct rewrite_rules *rules, struct slice label)
 {
 	const char	*domain;
+	char		 ascii[IDNA_DOMAIN_MAX + 1];
+	int		 n;
 
+	if (rules->appends != NULL && label.len > 0 &&
+	    (n = idna_to_ascii(label, ascii, sizeof(ascii))) != -1)
+		label = SLICE(ascii, (size_t)n);
 	if (rules->appends == NULL || (domain = conf_append_find(
 	    rules->appends, label.p, label.len)) == NULL ||
 	    label.len + 1 + strlen(domain) > MAILBOX_DOMAIN_MAX)
@@ -334,49 +340,4 @@ rewrite_text(struct rewrite_out *o, const struct header_field *f)
 	rewrite_put(o, s.p + to, s.len - to);
 	put_str(o, "\r\n");
 	free(t.p);
-}
-
-/* Take an authserv-id off s: a token, or a quoted string without its quotes. */
-static struct slice
-results_id(struct slice *s)
-{
-	const char	*end;
-	size_t		 n = 0;
-
-	if (s->len > 0 && s->p[0] == '"') {
-		*s = slice_from(*s, 1);
-		end = memchr(s->p, '"', s->len);
-		n = end == NULL ? 0 : (size_t)(end - s->p);
-		end = s->p;
-		if (memchr(end, '\\', n) != NULL)
-			n = 0;
-		*s = slice_from(*s, n + 1);
-		return SLICE(end, n);
-	}
-	while (n < s->len && s->p[n] > 32 && s->p[n] < 127 &&
-	    strchr("()<>@,;:\\\"/[]?=", s->p[n]) == NULL)
-		n++;
-	end = s->p;
-	*s = slice_from(*s, n);
-	return SLICE(end, n);
-}
-
-bool
-rewrite_results_forged(struct slice s, const char *host)
-{
-	struct slice	id;
-
-	if (header_skip_cfws(&s) == -1)
-		return true;
-	id = results_id(&s);
-	while (id.len > 0 && id.p[id.len - 1] == '.')
-		id.len--;
-	if (id.len == 0 || slice_is_nocase(id, host) ||
-	    header_skip_cfws(&s) == -1)
-		return true;
-	if (s.len > 0 && s.p[0] == '1')		/* the version */
-		s = slice_from(s, 1);
-	if (header_skip_cfws(&s) == -1)
-		return true;
-	return s.len == 0 || s.p[0] != ';';
 }

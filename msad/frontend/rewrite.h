@@ -46,7 +46,5 @@ void	 rewrite_addresses(struct rewrite_out *, const struct rewrite_rules *,
     struct slice body, bool *first);
 /* Write a field of unstructured UTF-8 text as encoded words. */
 void	 rewrite_text(struct rewrite_out *, const struct header_field *);
-/* Is this Authentication-Results field ours by name, or of no known form? */
-bool	 rewrite_results_forged(struct slice body, const char *host);
 
 #endif

@@ -94,6 +94,10 @@ sasl_start(struct session *s, struct slice args)
 		session_reply(s, REPLY_BAD_MECHANISM, NULL);
 		return;
 	}
+	if (s->c.tls == NULL) {		/* R4954-6-d: it is not looked at */
+		session_reply(s, REPLY_CLEAR_AUTH, NULL);
+		return;
+	}
 	if (a.has_initial && (n = decode(a.initial, true, octets,
 	    sizeof(octets))) == -1)
 		session_reply(s, REPLY_BAD_BASE64, NULL);

@@ -3,12 +3,13 @@
  * front-end. listener.c brings sockets, frontend.c answers of auth and queue;
  * commands are smtp.c's and SASL is sasl.c's.
  *
- * session_run() is the one place where a session goes on: it uses up what
+ * run() is the one place where a session goes on: it uses up what
  * input there is as far as the state allows, writes what is owed, and sets
  * events and timer for what comes next. A session waits for at most one
  * answer; what its client sends meanwhile stays in a buffer of CONN_IN_SIZE,
- * then in the client's socket. Whoever ends a session marks it dead; only
- * session_run() frees it.
+ * then in the client's socket. Whoever ends a session marks it dead; only run()
+ * frees it. Of a message no more is read than goes on to the queue at once, and
+ * what all of them have under way there is bounded: beyond it they take turns.
  */
 
 #include <netinet/in.h>
@@ -39,6 +40,8 @@
 RB_HEAD(session_tree, session);
 
 static struct session_tree	 sessions = RB_INITIALIZER(&sessions);
+/* Those whose message waits until the channel to the queue has room. */
+static TAILQ_HEAD(, session)	 turns = TAILQ_HEAD_INITIALIZER(turns);
 static unsigned int		 nsessions;
 static uint64_t			 last_sid;
 static void			(*shutdown_done)(void);
@@ -240,6 +243,8 @@ session_free(struct session *s)
 		ipc_send_empty(frontend_auth(), IPC_SESSION_CLOSE, s->sid);
 	if (frontend_queue() != NULL)
 		ipc_send_empty(frontend_queue(), IPC_SMTP_CLOSE, s->sid);
+	if (s->waits_turn)
+		TAILQ_REMOVE(&turns, s, turn);
 	RB_REMOVE(session_tree, &sessions, s);
 	nsessions--;
 	stats_dec(STAT_SMTP_SESSIONS_ACTIVE);
@@ -325,7 +330,8 @@ static size_t
 line_max(const struct session *s, struct slice in)
 {
 	return s->state == SESSION_SASL || command_is_auth(in) ?
-	    COMMAND_SASL_MAX : (size_t)s->set->limits.command_line;
+	    (size_t)s->set->limits.sasl_line :
+	    (size_t)s->set->limits.command_line;
 }
 
 /* The line of len octets with its CRLF was too long. */
@@ -517,6 +523,25 @@ over(const struct session *s)
 	    s->state == SESSION_PROXY;
 }
 
+/* Does what comes in belong to a message that is not refused? */
+static bool
+takes_message(const struct session *s)
+{
+	return s->tx != NULL && (s->state == SESSION_DATA ||
+	    (s->state == SESSION_CHUNK && s->chunk_refused == REPLY_NONE));
+}
+
+/*
+ * Is the channel too full to begin with another piece? What was begun goes
+ * on, so that no session keeps half of one.
+ */
+static bool
+must_wait(const struct session *s)
+{
+	return takes_message(s) && !s->c.more && conn_input(&s->c).len == 0 &&
+	    transaction_must_wait(s->tx);
+}
+
 /*
  * Does the queue hold the message up? Then the client's octets stay in its
  * socket and take no memory here.
@@ -524,9 +549,31 @@ over(const struct session *s)
 static bool
 held_up(const struct session *s)
 {
-	return (s->state == SESSION_DATA || (s->state == SESSION_CHUNK &&
-	    s->chunk_refused == REPLY_NONE)) && s->tx != NULL &&
-	    transaction_room(s->tx) == 0;
+	return takes_message(s) && (transaction_room(s->tx) == 0 ||
+	    must_wait(s));
+}
+
+/* Read, of a message no more than can be passed on. */
+static void
+fill(struct session *s)
+{
+	if (!takes_message(s))
+		conn_fill(&s->c);
+	else if (!held_up(s))
+		conn_fill_some(&s->c, transaction_room(s->tx));
+}
+
+/* Stand in line, or leave it. */
+static void
+take_turn(struct session *s, bool waits)
+{
+	if (s->waits_turn == waits)
+		return;
+	if (waits)
+		TAILQ_INSERT_TAIL(&turns, s, turn);
+	else
+		TAILQ_REMOVE(&turns, s, turn);
+	s->waits_turn = waits;
 }
 
 /* Use what input there is, reading on as long as no event would tell. */
@@ -539,12 +586,12 @@ consume(struct session *s)
 		if (s->dead || !s->c.more || conn_room(&s->c) == 0 ||
 		    s->state >= SESSION_CLOSING || held_up(s))
 			return;
-		conn_fill(&s->c);
+		fill(s);
 	}
 }
 
-void
-session_run(struct session *s)
+static void
+run(struct session *s)
 {
 	bool	handshake;
 
@@ -566,8 +613,34 @@ session_run(struct session *s)
 	if (!handshake)
 		conn_watch(&s->c, !s->c.eof && !s->starttls &&
 		    conn_room(&s->c) > 0 && !held_up(s), s->stuck != 0);
+	take_turn(s, must_wait(s));
 	conn_trim(&s->c);
 	arm(s);
+}
+
+/* The channel has room again: those who wait for it go on, in turn. */
+static void
+next_turns(void)
+{
+	struct session	*s;
+
+	while ((s = TAILQ_FIRST(&turns)) != NULL &&
+	    (s->dead || !must_wait(s))) {
+		take_turn(s, false);
+		s->last = session_now();
+		fill(s);
+		run(s);
+	}
+}
+
+void
+session_run(struct session *s)
+{
+	/* Who was given credit comes behind those who wait. */
+	take_turn(s, false);
+	next_turns();
+	run(s);
+	next_turns();
 }
 
 static void
@@ -585,7 +658,7 @@ on_event(int fd, short what, void *arg)
 	} else if (what & EV_READ) {
 		if (s->state == SESSION_DATA || s->state == SESSION_CHUNK)
 			s->last = session_now();
-		conn_fill(&s->c);
+		fill(s);
 	}
 	session_run(s);
 }
@@ -724,8 +797,9 @@ session_auth_gone(void)
 			sasl_finish(s);
 		else
 			sasl_unavailable(s);
-		session_run(s);
+		run(s);
 	}
+	next_turns();
 }
 
 void
@@ -742,6 +816,7 @@ session_shutdown(void (*done)(void))
 		if (s->state == SESSION_HANDSHAKE ||
 		    s->state == SESSION_PROXY)
 			session_drop(s, "shutdown");
-		session_run(s);
+		run(s);
 	}
+	next_turns();
 }

@@ -2,6 +2,7 @@
 #define FRONTEND_SESSION_H
 
 #include <sys/types.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/tree.h>
 
@@ -34,6 +35,7 @@ enum session_state {
 
 struct session {
 	RB_ENTRY(session)	 entry;
+	TAILQ_ENTRY(session)	 turn;	/* see waits_turn */
 	struct conn		 c;
 	struct event		 timer;
 	uint64_t		 sid;
@@ -58,6 +60,7 @@ struct session {
 	enum reply		 chunk_refused;	/* reply behind its end */
 	bool			 chunk_last;
 	bool			 binary;	/* MAIL had BODY=BINARYMIME */
+	bool			 utf8;		/* MAIL had SMTPUTF8 */
 
 	uint32_t		 scanned;	/* input known without CRLF */
 	enum reply		 discard;	/* reply for a line too long */
@@ -73,6 +76,7 @@ struct session {
 	bool			 flush;		/* do not hold replies back */
 	bool			 auth_gone;	/* channel broke in between */
 	bool			 dead;		/* to be freed */
+	bool			 waits_turn;	/* for the channel */
 	bool			 begun;		/* auth was told of it */
 	bool			 barred;	/* QUIT is all it may say */
 

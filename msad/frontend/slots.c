@@ -1,6 +1,7 @@
 /*
  * Memory for what is large in a session: its TLS object, and the buffers that
- * it needs for moments only (TLS records, handshakes, input). Part of the
+ * it needs for moments only (TLS records, handshakes, input, a part of a body
+ * whose encoding is open). Part of the
  * front-end, its one thread.
  *
  * On the heap those would lie between the small things that stay as long as
@@ -21,7 +22,7 @@
 #include "msad/frontend/slots.h"
 
 #define NSLOTS		32768	/* three for each of 10,000 sessions */
-#define WARM_MAX	64	/* free slots that keep their pages */
+#define WARM_MAX	8	/* free slots that keep their pages */
 
 #ifndef MAP_NORESERVE
 #define MAP_NORESERVE	0

@@ -12,10 +12,12 @@
 
 #include "common/child.h"
 #include "common/conf.h"
+#include "common/idna.h"
 #include "common/log.h"
 #include "common/stats.h"
 #include "msad/frontend/chunk.h"
 #include "msad/frontend/command.h"
+#include "msad/frontend/complete.h"
 #include "msad/frontend/frontend.h"
 #include "msad/frontend/sasl.h"
 #include "msad/frontend/smtp.h"
@@ -27,9 +29,11 @@
 #define NO_ARGS		0x08	/* an argument is 501 */
 #define FLUSHES		0x10	/* its reply is not held back (RFC 2920) */
 #define COMPLETE_MAX	255	/* a path and a NUL */
+#define ARGS_MAX	8500	/* a command line and a domain */
 
 /* What EHLO lists with parameters of MAIL and RCPT; AUTH= is always taken. */
-#define EXTENSIONS	(EXT_SIZE | EXT_8BITMIME | EXT_AUTH | EXT_DSN)
+#define EXTENSIONS	(EXT_SIZE | EXT_8BITMIME | EXT_AUTH | EXT_DSN | \
+			    EXT_SMTPUTF8)
 
 /*
  * The same with BINARYMIME: what is binary is converted here, so that it is
@@ -113,8 +117,8 @@ smtp_ehlo(struct session *s, struct slice args)
 	s->esmtp = true;
 	n = snprintf(text, sizeof(text), "250-%.255s\r\n250-PIPELINING\r\n"
 	    "250-SIZE %llu\r\n250-LIMITS MAILMAX=%llu RCPTMAX=%llu\r\n"
-	    "250-8BITMIME\r\n250-CHUNKING\r\n%s250-DSN\r\n%s%s%s%s"
-	    "250 ENHANCEDSTATUSCODES\r\n", s->set->host,
+	    "250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n%s"
+	    "250-DSN\r\n%s%s%s%s250 ENHANCEDSTATUSCODES\r\n", s->set->host,
 	    (unsigned long long)s->set->message_size,
 	    (unsigned long long)s->set->limits.mails,
 	    (unsigned long long)s->set->limits.recipients,
@@ -165,6 +169,7 @@ send_mail(struct session *s, const struct mail_args *mail)
 	struct mail_params travel = mail->params;
 	char		 params[PARAMS_TEXT_MAX + 1];
 
+	s->utf8 = travel.smtputf8;
 	s->binary = travel.body == PARAMS_BINARYMIME;
 	if (s->binary)
 		travel.body = PARAMS_8BITMIME;
@@ -188,12 +193,15 @@ static enum reply
 complete(enum reply r, struct slice *path, char *buf, size_t size)
 {
 	const char	*at, *domain;
+	char		 label[IDNA_DOMAIN_MAX + 1];
 	int		 n;
 
 	if ((r != REPLY_SENDER_SHORT && r != REPLY_RCPT_SHORT) ||
 	    (at = memrchr(path->p, '@', path->len)) == NULL ||
-	    (domain = conf_append_find(&child_conf()->appends, at + 1,
-	    path->len - (size_t)(at + 1 - path->p))) == NULL)
+	    (n = idna_to_ascii(slice_from(*path, (size_t)(at + 1 - path->p)),
+	    label, sizeof(label))) == -1 ||
+	    (domain = conf_append_find(&child_conf()->appends, label,
+	    (size_t)n)) == NULL)
 		return r;
 	n = snprintf(buf, size, "%.*s.%s", SLICE_FMT(*path), domain);
 	if (n < 0 || (size_t)n >= size)
@@ -202,18 +210,27 @@ complete(enum reply r, struct slice *path, char *buf, size_t size)
 	return REPLY_NONE;
 }
 
+/* The arguments with the domain that append-domain has for none at all. */
+static struct slice
+complete_args(struct slice args, bool rcpt, char *buf, size_t size)
+{
+	return complete_bare(args, rcpt,
+	    conf_append_find(&child_conf()->appends, "", 0), buf, size);
+}
+
 static void
 smtp_mail(struct session *s, struct slice args)
 {
 	struct mail_args	mail;
 	enum reply		r;
-	char			path[COMPLETE_MAX];
+	char			path[COMPLETE_MAX], buf[ARGS_MAX];
 
 	if (s->nmails >= s->set->limits.mails) {
 		session_end(s, REPLY_TOO_MANY_MAILS, "too-many-mails");
 		return;
 	}
 	s->nmails++;	/* refused ones too (RFC 9422 section 4) */
+	args = complete_args(args, false, buf, sizeof(buf));
 	if (s->tx != NULL)
 		r = REPLY_IN_MAIL;
 	else if ((r = complete(command_mail(args, extensions(), &mail),
@@ -236,6 +253,7 @@ smtp_rcpt(struct session *s, struct slice args)
 	struct rcpt_args rcpt;
 	enum reply	 r;
 	char		 params[PARAMS_TEXT_MAX + 1], path[COMPLETE_MAX];
+	char		 buf[ARGS_MAX];
 
 	if (s->tx == NULL) {
 		session_reply(s, REPLY_NEED_MAIL, NULL);
@@ -246,7 +264,9 @@ smtp_rcpt(struct session *s, struct slice args)
 		return;
 	}
 	s->tx->tried++;
-	if ((r = complete(command_rcpt(args, EXTENSIONS, &rcpt), &rcpt.path,
+	args = complete_args(args, true, buf, sizeof(buf));
+	if ((r = complete(command_rcpt(args, s->utf8 ? EXTENSIONS :
+	    EXTENSIONS & ~EXT_SMTPUTF8, &rcpt), &rcpt.path,
 	    path, sizeof(path))) == REPLY_NONE &&
 	    params_rcpt_print(&rcpt.params, params, sizeof(params)) == -1)
 		r = REPLY_BAD_PARAMETER;
@@ -376,7 +396,8 @@ static const struct rule rules[VERB_MAX] = {
 static enum reply
 gate(const struct session *s, unsigned int flags)
 {
-	if ((flags & NEEDS_TLS) && s->c.tls == NULL && !s->local)
+	if ((flags & NEEDS_TLS) && s->c.tls == NULL && !s->local &&
+	    !s->set->optional)
 		return REPLY_NEED_TLS;
 	if ((flags & NEEDS_HELO) && s->helo == NULL)
 		return REPLY_NEED_HELO;
@@ -446,6 +467,7 @@ smtp_verdict(struct session *s, unsigned int verdict, const char *detail)
 	if (s->tx != NULL) {
 		s->tx->convert = s->binary ? MIME_BINARY_IN :
 		    child_conf()->convert_off ? MIME_OFF : MIME_ON;
+		s->tx->utf8 = s->utf8;
 		session_reply(s, REPLY_SENDER_OK, NULL);
 		return;
 	}

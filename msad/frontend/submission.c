@@ -15,6 +15,7 @@
 
 #include "common/header.h"
 #include "common/mailbox.h"
+#include "common/results.h"
 #include "msad/frontend/rewrite.h"
 #include "msad/frontend/submission.h"
 
@@ -317,6 +318,24 @@ take_8bit(struct work *w, const struct known *k)
 	return REPLY_NONE;
 }
 
+/*
+ * Write an obsolete Date anew (R5322-3.3-a); one that is none is left out,
+ * and a new one added. False: it can stay as it is.
+ */
+static bool
+take_date(struct work *w, const struct known *k)
+{
+	char	buf[80] = "Date: ";
+	int	n = header_date_fix(k->f.body, buf + 6, sizeof(buf) - 8);
+
+	w->date_ok = n != -1;
+	if (n > 0) {
+		memcpy(buf + 6 + n, "\r\n", 2);
+		rewrite_put(&w->out, buf, (size_t)n + 8);
+	}
+	return n != 0;
+}
+
 /* Look at a field and put it as it is to be, unless it is to go. */
 static enum reply
 take_field(struct work *w, size_t i)
@@ -327,13 +346,14 @@ take_field(struct work *w, size_t i)
 		return REPLY_NONE;
 	if (k->syntax == SYNTAX_ADDRS || k->syntax == SYNTAX_ADDR)
 		return take_addresses(w, i);
-	if (k->kind == FIELD_DATE && !(w->date_ok = header_date_ok(k->f.body)))
+	if (k->kind == FIELD_DATE && take_date(w, k))
 		return REPLY_NONE;
 	if (k->kind == FIELD_MESSAGE_ID &&
-	    !(w->msgid_ok = header_msgid_ok(k->f.body)))
+	    !(w->msgid_ok = w->rules.utf8 ? header_msgid_utf8_ok(k->f.body) :
+	    header_msgid_ok(k->f.body)))
 		return REPLY_NONE;
 	if (k->kind == FIELD_RESULTS &&
-	    rewrite_results_forged(k->f.body, w->sub->host))
+	    results_forged(k->f.body, w->sub->host))
 		return REPLY_NONE;
 	if (has_8bit(k->f.body))
 		return take_8bit(w, k);

@@ -96,6 +96,11 @@ data_late(struct session *s, int64_t now)
 	    s->tx->data.size;
 	uint64_t	n = size - s->window_size;
 
+	if (s->waits_turn) {		/* it is us who are slow */
+		s->window = s->last = now;
+		s->window_size = size;
+		return;
+	}
 	if (now < s->last + limit_ms(s->set->limits.data_time) &&
 	    n >= s->set->limits.data_rate * RATE_WINDOW_MS / 1000) {
 		s->window = now;

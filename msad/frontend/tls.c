@@ -19,6 +19,7 @@
 #include <tls.h>
 
 #include "common/log.h"
+#include "common/mime.h"
 #include "msad/frontend/remote_key.h"
 #include "msad/frontend/slots.h"
 #include "msad/frontend/tls.h"
@@ -80,6 +81,7 @@ server_tls_init(void)
 	if (slots_init() == -1)
 		log_warn("event=slots error=%s", log_q(strerror(errno)));
 #endif
+	mime_memory(slots_malloc, slots_free);
 	/* Before its first allocation, or OpenSSL keeps to its own. */
 	if (CRYPTO_set_mem_functions(ssl_malloc, ssl_realloc, ssl_free) != 1)
 		log_warn("event=slots error=\"OpenSSL has memory already\"");

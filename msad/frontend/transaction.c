@@ -5,8 +5,9 @@
  * common/mime.c, which may have to see some of it before the header is known,
  * and follows as it comes.
  *
- * At most IPC_BODY_CREDIT octets are under way to the queue; what cannot be
- * sent stays with the client, whose socket session.c stops reading. A message
+ * At most IPC_BODY_CREDIT octets are under way to the queue, and UNDER_WAY_MAX
+ * of all messages; what cannot be sent stays with the client, whose socket
+ * session.c stops reading. A message
  * that turns out bad is read to its end and dropped (P6, R5321-4.1.1.4-b).
  */
 
@@ -23,6 +24,9 @@
 
 #define BUF_FIRST	4096
 #define ROOM_ENCODED	4096	/* of input at a time, when it may grow */
+#define UNDER_WAY_MAX	(192U * 1024)	/* of all messages; and a piece more */
+
+static size_t	under_way;	/* sum of outstanding */
 
 struct transaction *
 transaction_new(struct ipc *queue, uint64_t sid, const char *host,
@@ -36,6 +40,8 @@ transaction_new(struct ipc *queue, uint64_t sid, const char *host,
 	tx->sid = sid;
 	tx->host = host;
 	tx->size_max = size_max;
+	if (child_conf() != NULL)
+		tx->data.line_stop = child_conf()->limits.text_line;
 	return tx;
 }
 
@@ -56,6 +62,7 @@ transaction_free(struct transaction *tx)
 		return;
 	drop_buffers(tx);
 	mime_free(tx->mime);
+	under_way -= tx->outstanding;
 	free(tx);
 }
 
@@ -93,6 +100,12 @@ transaction_room(const struct transaction *tx)
 	return room < IPC_PIECE_MAX ? room : IPC_PIECE_MAX;
 }
 
+bool
+transaction_must_wait(const struct transaction *tx)
+{
+	return tx->bad == REPLY_NONE && under_way >= UNDER_WAY_MAX;
+}
+
 /* Send of s what credit allows, and how much that was. */
 static size_t
 send_piece(struct transaction *tx, unsigned int type, struct slice s)
@@ -110,6 +123,7 @@ send_piece(struct transaction *tx, unsigned int type, struct slice s)
 	ipc_send(tx->queue);
 	tx->sent += n;
 	tx->outstanding += n;
+	under_way += n;
 	return n;
 }
 
@@ -193,6 +207,7 @@ header_correct(struct transaction *tx, size_t len)
 	sub.len = len;
 	sub.host = tx->host;
 	sub.now = time(NULL);
+	sub.utf8 = tx->utf8;
 	sub.appends = child_conf() != NULL ? &child_conf()->appends : NULL;
 	if ((r = submission_correct(&sub)) != REPLY_NONE) {
 		strlcpy(tx->text, sub.detail != NULL ? sub.detail : "",
@@ -342,6 +357,7 @@ transaction_finish(struct transaction *tx, const struct tx_origin *o,
 		return 0;
 	ipc_start(tx->queue, IPC_SMTP_END, tx->sid);
 	ipc_put_u64(tx->queue, tx->sent);
+	ipc_put_u8(tx->queue, mime_header_8bit(tx->mime) ? END_UTF8HEADER : 0);
 	ipc_send(tx->queue);
 	return 1;
 }
@@ -349,6 +365,9 @@ transaction_finish(struct transaction *tx, const struct tx_origin *o,
 void
 transaction_credit(struct transaction *tx, size_t n)
 {
-	tx->outstanding -= n < tx->outstanding ? n : tx->outstanding;
+	if (n > tx->outstanding)
+		n = tx->outstanding;
+	tx->outstanding -= n;
+	under_way -= n;
 	send_waiting(tx);
 }

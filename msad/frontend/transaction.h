@@ -44,6 +44,7 @@ struct transaction {
 	bool		 ended;
 	struct tx_origin origin;	/* from the end of the header on */
 	enum mime_convert convert;
+	bool		 utf8;		/* MAIL had SMTPUTF8 */
 	struct mime	*mime;		/* from the end of the header on */
 	uint64_t	 sent;		/* octets, header and body */
 	size_t		 outstanding;	/* of these not taken yet */
@@ -57,6 +58,11 @@ void	 transaction_free(struct transaction *);
  * what it was sent.
  */
 size_t	 transaction_room(const struct transaction *);
+/*
+ * Has the channel so much of all messages to carry that no more of this one
+ * should be read for now?
+ */
+bool	 transaction_must_wait(const struct transaction *);
 /* Take decoded octets, whose input was within transaction_room(). */
 void	 transaction_take(struct transaction *, const struct data_run *,
     const struct tx_origin *);

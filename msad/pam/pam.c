@@ -30,7 +30,11 @@
 #include "common/log.h"
 #include "common/verdict.h"
 
-#define CONVERSATIONS_MAX	100
+/*
+ * A module that leaks starts afresh. So many last for more than the two seconds
+ * within which msad takes an end for a fault, even when a login costs nothing.
+ */
+#define CONVERSATIONS_MAX	1000
 #define NAME_SIZE		256	/* user, service, host, tty, with NUL */
 #define PASSWORD_SIZE		512	/* PAM_MAX_RESP_SIZE on Linux */
 #define FLUSH_MS		1000

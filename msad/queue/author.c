@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/address.h"
 #include "common/header.h"
+#include "common/idna.h"
 #include "common/mailbox.h"
 
 #include "author.h"
@@ -37,6 +37,7 @@ struct question {
 	const struct rights_login	*login;
 	struct names			 from, sender, rfrom, rsender;
 	unsigned int			 nrfrom;
+	char				 own[IDNA_KEY_MAX];
 };
 
 static enum verdict
@@ -144,14 +145,25 @@ denied(struct question *q, const struct names *n, const char *field)
 	return VERDICT_FROM_DENIED;
 }
 
-/* The address that Sender gets: the login's own. */
+/*
+ * The address that Sender gets: the login's own. Without SMTPUTF8 it has to
+ * be ASCII, with A-labels if need be.
+ */
 static const char *
-own_address(const struct question *q)
+own_address(struct question *q)
 {
 	struct address	a;
+	int		n;
 
-	if (address_parse(SLICE_STR(q->login->own), &a) == ADDRESS_OK)
-		return q->login->own;
+	if (idna_address_parse(SLICE_STR(q->login->own), &a) == ADDRESS_OK) {
+		if (q->login->utf8 || address_parse(SLICE_STR(q->login->own),
+		    &a) == ADDRESS_OK)
+			return q->login->own;
+		n = idna_address_key(&a, q->own, sizeof(q->own));
+		if (n != -1 && address_parse(SLICE(q->own, (size_t)n), &a) ==
+		    ADDRESS_OK)
+			return q->own;
+	}
 	return q->from.ndenied == 0 && q->from.naddrs > 0 ? q->from.first :
 	    NULL;
 }
@@ -213,12 +225,12 @@ author_check(struct author *a, struct slice section,
 	q.login = login;
 	if ((v = read_fields(&q, section)) != VERDICT_OK)
 		return v;
-	if (q.rfrom.seen) {
-		if (!good(&q.rfrom))
-			return denied(&q, &q.rfrom, "Resent-From");
-		return good(&q.rsender) ? VERDICT_OK :
-		    denied(&q, &q.rsender, "Resent-Sender");
-	}
+	if (!good(&q.rfrom))
+		return denied(&q, &q.rfrom, "Resent-From");
+	if (!good(&q.rsender))		/* of no Resent-From, too */
+		return denied(&q, &q.rsender, "Resent-Sender");
+	if (q.rfrom.seen)
+		return VERDICT_OK;
 	if (good(&q.from) && good(&q.sender))
 		return q.from.naddrs > 1 && !q.sender.seen ? add_sender(&q) :
 		    VERDICT_OK;

@@ -13,6 +13,8 @@
 #include <string.h>
 
 #include "common/header.h"
+#include "common/results.h"
+#include "common/mailbox.h"
 
 #include "check.h"
 
@@ -22,6 +24,7 @@ static const char *const single_fields[] = {
 };
 #define NSINGLE	(sizeof(single_fields) / sizeof(single_fields[0]))
 #define SINGLE_FROM	0
+#define SINGLE_DATE	3
 #define SINGLE_MSGID	5
 
 static const char *const twice_reason[NSINGLE] = {
@@ -100,8 +103,8 @@ check_header(struct check *c, const void *p, size_t len)
 	c->header_len += len;
 }
 
-static bool
-has_8bit(const char *p, size_t len)
+bool
+check_8bit(const char *p, size_t len)
 {
 	uint64_t	word, all = 0;
 
@@ -128,6 +131,17 @@ keep_msgid(struct check *c, struct slice body)
 	c->msgid[body.len] = '\0';
 }
 
+/* The front-end wrote an obsolete Date anew and a bad one too. */
+static void
+check_date(struct check *c, struct slice body)
+{
+	char	buf[80];
+
+	if (header_date_fix(body, buf, sizeof(buf)) != 0)
+		fail(c, VERDICT_MALFORMED,
+		    "the Date field is not as RFC 5322 section 3.3 has it");
+}
+
 /* One field: is it the second of its kind? */
 static void
 check_field(struct check *c, const struct header_field *f,
@@ -140,10 +154,27 @@ check_field(struct check *c, const struct header_field *f,
 			continue;
 		if (seen[i]++ > 0)
 			fail(c, VERDICT_MALFORMED, twice_reason[i]);
+		else if (i == SINGLE_DATE)
+			check_date(c, f->body);
 		else if (i == SINGLE_MSGID)
 			keep_msgid(c, f->body);
 		return;
 	}
+}
+
+/* Octets above 127 are in place with SMTPUTF8 alone, and then as UTF-8. */
+static void
+check_octets(struct check *c)
+{
+	if (!check_8bit(c->header, c->header_len))
+		return;
+	c->eightbit = true;
+	if (!c->utf8)
+		fail(c, VERDICT_MALFORMED,
+		    "characters outside ASCII in the header");
+	else if (!mailbox_utf8_ok(SLICE(c->header, c->header_len)))
+		fail(c, VERDICT_MALFORMED,
+		    "octets that are not UTF-8 in the header");
 }
 
 void
@@ -175,8 +206,24 @@ check_header_end(struct check *c)
 		fail(c, VERDICT_LOOP, "");
 	if (seen[SINGLE_FROM] == 0)
 		fail(c, VERDICT_MALFORMED, "no From field");
-	if (has_8bit(c->header, c->header_len))
-		c->eightbit = true;
+	check_octets(c);
+}
+
+void
+check_results(struct check *c, const char *host)
+{
+	struct header		 h;
+	struct header_field	 f;
+	const char		*reason;
+
+	if (c->verdict != VERDICT_OK || c->header == NULL)
+		return;
+	header_begin(&h, SLICE(c->header, c->header_len));
+	while (header_next(&h, &f, &reason) == 1)
+		if (slice_is_nocase(f.name, "Authentication-Results") &&
+		    results_forged(f.body, host))
+			fail(c, VERDICT_MALFORMED, "an Authentication-Results "
+			    "field in our name");
 }
 
 /*
@@ -237,7 +284,7 @@ check_body(struct check *c, const void *p, size_t len)
 		reason = check_lines(c, p, len);
 	if (reason != NULL)
 		fail(c, VERDICT_MALFORMED, reason);
-	if (!c->eightbit && has_8bit(p, len))
+	if (!c->eightbit && check_8bit(p, len))
 		c->eightbit = true;
 }
 

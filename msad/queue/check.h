@@ -24,6 +24,8 @@ struct check {
 	size_t		 line;		/* body: octets in the open line */
 	bool		 cr;		/* body: the last octet was CR */
 	bool		 header_done;
+	bool		 utf8;		/* by the caller: the header may be
+					 * UTF-8 (RFC 6532), else ASCII */
 	bool		 eightbit;	/* an octet above 127 was seen */
 	enum verdict	 verdict;
 	const char	*reason;	/* for the reply; static */
@@ -37,9 +39,13 @@ void	 check_free(struct check *);
 void	 check_header(struct check *, const void *, size_t);
 /* The header section is complete; the first check_body() does it as well. */
 void	 check_header_end(struct check *);
+/* And has no Authentication-Results in the name of host (R8601-5-a). */
+void	 check_results(struct check *, const char *host);
 /* Octets of the body after the blank line. */
 void	 check_body(struct check *, const void *, size_t);
 /* All is there: the verdict, VERDICT_OK when the message may be queued. */
 enum verdict check_end(struct check *);
+/* Is there an octet above 127? */
+bool	 check_8bit(const char *, size_t);
 
 #endif

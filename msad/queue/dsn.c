@@ -5,12 +5,18 @@
  * that they can neither begin a field nor end a part (R3464-4-a). What is
  * returned of the message the queue checked when it took it. Pure, save for
  * the random boundary.
+ *
+ * A message that came with SMTPUTF8 gets the types of RFC 6533, which hold
+ * UTF-8: as it is where the way back takes it, else in quoted-printable.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/header.h"
+#include "common/idna.h"
+#include "common/mime_encode.h"
+#include "common/orcpt.h"
 #include "common/params.h"
 #include "common/xtext.h"
 
@@ -22,6 +28,8 @@
 #define FIXED_MAX	4096	/* of that: what no recipient adds */
 #define RCPT_FIXED_MAX	256	/* our own words about one recipient */
 #define FOLD_AT		450	/* octets of a text on one line; two fit */
+#define ENCODED_WHOLE_MAX (300 * 1024)	/* that quoted-printable may triple */
+#define QP_CHUNK	4096
 
 /*
  * Octets that each of the four texts from outside about one recipient may
@@ -31,10 +39,11 @@ static size_t
 text_max(const struct dsn *d)
 {
 	size_t	i, used = FIXED_MAX + DSN_HEADER_MAX, max;
+	size_t	grows = d->global && !d->utf8 ? 3 : 1;
 
 	for (i = 0; i < d->nrcpts; i++)
-		used += RCPT_FIXED_MAX + 2 * strlen(d->rcpts[i].addr) +
-		    d->rcpts[i].orcpt.len;
+		used += RCPT_FIXED_MAX + grows * (2 *
+		    strlen(d->rcpts[i].addr) + d->rcpts[i].orcpt.len);
 	if (used >= REPORT_MAX || d->nrcpts == 0)
 		return REPLY_MIN;
 	max = (REPORT_MAX - used) / (4 * d->nrcpts);
@@ -92,10 +101,13 @@ subject(const struct dsn *d)
 static void
 write_header(FILE *f, const struct dsn *d, const char *boundary)
 {
-	char	date[64];
+	char		 date[64], path[IDNA_DOMAIN_MAX + 1];
+	const char	*to = d->sender;
 
 	if (header_date(date, sizeof(date), d->now) == -1)
 		date[0] = '\0';
+	if (!d->utf8 && idna_path_to_ascii(to, path, sizeof(path)) == 0)
+		to = path;
 	fprintf(f, "From: Mail Delivery <postmaster@%s>\r\n"
 	    "To: <%s>\r\n"
 	    "Subject: %s\r\n"
@@ -105,7 +117,7 @@ write_header(FILE *f, const struct dsn *d, const char *boundary)
 	    "MIME-Version: 1.0\r\n"
 	    "Content-Type: multipart/report; report-type=delivery-status;\r\n"
 	    "\tboundary=\"%s\"\r\n",
-	    d->hostname, d->sender, subject(d), date,
+	    d->hostname, to, subject(d), date,
 	    (unsigned long long)d->dsn_id,
 	    d->hostname, boundary);
 }
@@ -139,13 +151,14 @@ write_text(FILE *f, const struct dsn *d)
 {
 	size_t		i, max = text_max(d);
 	unsigned int	action;
+	const char	*gap = "";
 
-	fputs("Content-Type: text/plain; charset=us-ascii\r\n", f);
 	for (action = 0; action <= DSN_DELIVERED; action++) {
 		if (!has_action(d, (enum dsn_action)action))
 			continue;
-		fprintf(f, "\r\nYour message with queue id %llx %s\r\n",
+		fprintf(f, "%sYour message with queue id %llx %s\r\n", gap,
 		    (unsigned long long)d->id, sentences[action]);
+		gap = "\r\n";
 		for (i = 0; i < d->nrcpts; i++)
 			if (d->rcpts[i].action == action)
 				write_said(f, &d->rcpts[i], max);
@@ -161,19 +174,27 @@ write_date(FILE *f, const char *field, time_t t)
 		fprintf(f, "%s: %s\r\n", field, date);
 }
 
-/* "type;xtext" of ORCPT as the field has it; it was checked when it came. */
+/*
+ * "type;xtext" of ORCPT as the field has it; it was checked when it came. The
+ * escapes of type utf-8 stand for UTF-8 in a global report and stay elsewhere.
+ */
 static void
-write_original(FILE *f, struct slice orcpt)
+write_original(FILE *f, const struct dsn *d, struct slice orcpt)
 {
 	const char	*semi;
-	char		 buf[PARAMS_ORCPT_MAX + 1];
+	char		 buf[ORCPT_ESCAPED_MAX];
 	size_t		 n;
+	int		 len;
 
 	if (orcpt.p == NULL ||
 	    (semi = memchr(orcpt.p, ';', orcpt.len)) == NULL)
 		return;
 	n = (size_t)(semi - orcpt.p);
-	if (xtext_decode(slice_from(orcpt, n + 1), buf, sizeof(buf)) != -1)
+	if (d->global && orcpt_is_utf8(orcpt))
+		len = orcpt_show(orcpt, buf, sizeof(buf));
+	else
+		len = xtext_decode(slice_from(orcpt, n + 1), buf, sizeof(buf));
+	if (len != -1)
 		fprintf(f, "Original-Recipient: %.*s; %s\r\n", (int)n,
 		    orcpt.p, buf);
 }
@@ -185,10 +206,11 @@ write_rcpt(FILE *f, const struct dsn *d, const struct dsn_rcpt *r, size_t max)
 		"relayed", "delivered" };
 
 	fputs("\r\n", f);
-	write_original(f, r->orcpt);
-	fprintf(f, "Final-Recipient: rfc822; %s\r\n"
+	write_original(f, d, r->orcpt);
+	fprintf(f, "Final-Recipient: %s; %s\r\n"
 	    "Action: %s\r\n"
-	    "Status: %s\r\n", r->addr, actions[r->action], r->status);
+	    "Status: %s\r\n", orcpt_is_ascii(SLICE_STR(r->addr)) ?
+	    "rfc822" : "utf-8", r->addr, actions[r->action], r->status);
 	if (r->action == DSN_DELAYED)
 		write_date(f, "Will-Retry-Until", d->until);
 	/* No invented host or code where nobody answered (R3464-2.3.5-a). */
@@ -210,8 +232,7 @@ write_status(FILE *f, const struct dsn *d)
 	char	envid[PARAMS_ENVID_MAX + 1];
 	size_t	i, max = text_max(d);
 
-	fprintf(f, "Content-Type: message/delivery-status\r\n\r\n"
-	    "Reporting-MTA: dns; %s\r\n", d->hostname);
+	fprintf(f, "Reporting-MTA: dns; %s\r\n", d->hostname);
 	if (d->envid.p != NULL &&
 	    xtext_decode(d->envid, envid, sizeof(envid)) != -1)
 		fprintf(f, "Original-Envelope-Id: %s\r\n", envid);
@@ -220,15 +241,11 @@ write_status(FILE *f, const struct dsn *d)
 		write_rcpt(f, d, &d->rcpts[i], max);
 }
 
-static int
-has_8bit(struct slice s)
+/* Octets above 127 of this report are in quoted-printable. */
+static bool
+is_encoded(const struct dsn *d)
 {
-	unsigned char	all = 0;
-	size_t		i;
-
-	for (i = 0; i < s.len; i++)
-		all |= (unsigned char)s.p[i];
-	return all > 127;
+	return d->global && !d->utf8;
 }
 
 /* What is returned: all of it, or whole lines of the header, bounded. */
@@ -240,6 +257,8 @@ returned_part(const struct dsn *d)
 
 	if (d->whole)
 		return header;
+	if (n > d->header_len)
+		n = d->header_len;
 	if (n > DSN_HEADER_MAX)
 		n = DSN_HEADER_MAX;
 	while (n > 0 && header.p[n - 1] != '\n')
@@ -248,46 +267,125 @@ returned_part(const struct dsn *d)
 }
 
 static void
-write_report(FILE *f, const struct dsn *d, const char *boundary, int eightbit)
+write_encoded(FILE *f, struct slice s)
 {
-	struct slice	part = returned_part(d);
+	struct qp	qp = { 0 };
+	char		out[MIME_ENCODED(QP_CHUNK)];
+	size_t		n;
 
-	fprintf(f, "\r\nThis is a report about the delivery of a message."
-	    "\r\n\r\n--%s\r\n", boundary);
-	write_text(f, d);
-	fprintf(f, "\r\n--%s\r\n", boundary);
-	write_status(f, d);
-	fprintf(f, "\r\n--%s\r\nContent-Type: %s\r\n"
-	    "Content-Transfer-Encoding: %s\r\n\r\n", boundary,
-	    d->whole ? "message/rfc822" : "text/rfc822-headers",
-	    eightbit ? "8bit" : "7bit");
-	if (part.len > 0)
-		fwrite(part.p, 1, part.len, f);
-	fprintf(f, "\r\n--%s--\r\n", boundary);
+	while (s.len > 0) {
+		n = s.len < QP_CHUNK ? s.len : QP_CHUNK;
+		fwrite(out, 1, qp_encode(&qp, SLICE(s.p, n), out), f);
+		s = slice_from(s, n);
+	}
+	fwrite(out, 1, qp_end(&qp, false, out), f);
 }
 
-char *
-dsn_write(const struct dsn *d, size_t *len, size_t *header_len, int *eightbit)
+/* A part of the report; type has %s where text names its character set. */
+static void
+write_part(FILE *f, const struct dsn *d, const char *boundary,
+    const char *type, struct slice s)
 {
-	char		 boundary[64], *buf = NULL;
+	bool	ascii = orcpt_is_ascii(s);
+
+	fprintf(f, "\r\n--%s\r\nContent-Type: %s%s\r\n"
+	    "Content-Transfer-Encoding: %s\r\n\r\n", boundary, type,
+	    strncmp(type, "text/plain", 10) != 0 ? "" :
+	    ascii ? "; charset=us-ascii" : "; charset=utf-8",
+	    ascii ? "7bit" : is_encoded(d) ? "quoted-printable" : "8bit");
+	if (!ascii && is_encoded(d))
+		write_encoded(f, s);
+	else if (s.len > 0)
+		fwrite(s.p, 1, s.len, f);
+}
+
+/* The same of what a function writes. -1: out of memory. */
+static int
+write_made(FILE *f, const struct dsn *d, const char *boundary,
+    const char *type, void (*make)(FILE *, const struct dsn *))
+{
+	char	*buf = NULL;
+	size_t	 len = 0;
+	FILE	*m;
+	int	 bad;
+
+	if ((m = open_memstream(&buf, &len)) == NULL)
+		return -1;
+	make(m, d);
+	bad = ferror(m);
+	if (fclose(m) != 0)
+		bad = 1;
+	if (!bad)
+		write_part(f, d, boundary, type, SLICE(buf, len));
+	free(buf);
+	return bad ? -1 : 0;
+}
+
+static int
+write_report(FILE *f, const struct dsn *d, const char *boundary)
+{
+	const char	*third = d->whole ? "message/rfc822" :
+			    "text/rfc822-headers";
+
+	if (d->global)
+		third = d->whole ? "message/global" : "message/global-headers";
+	fputs("\r\nThis is a report about the delivery of a message.\r\n", f);
+	if (write_made(f, d, boundary, "text/plain", write_text) == -1 ||
+	    write_made(f, d, boundary, d->global ?
+	    "message/global-delivery-status" : "message/delivery-status",
+	    write_status) == -1)
+		return -1;
+	write_part(f, d, boundary, third, returned_part(d));
+	fprintf(f, "\r\n--%s--\r\n", boundary);
+	return 0;
+}
+
+/*
+ * Addresses alone make a report global, and an address that no A-label helps
+ * gets its report by SMTPUTF8 or not at all.
+ */
+static struct dsn
+settle(const struct dsn *given)
+{
+	struct dsn	d = *given;
+	char		buf[IDNA_DOMAIN_MAX + 1];
+	size_t		i;
+
+	d.global |= !orcpt_is_ascii(SLICE_STR(d.sender));
+	for (i = 0; i < d.nrcpts; i++)
+		d.global |= !orcpt_is_ascii(SLICE_STR(d.rcpts[i].addr));
+	d.utf8 |= idna_path_to_ascii(d.sender, buf, sizeof(buf)) == -1;
+	if (d.whole && is_encoded(&d) && d.returned.len > ENCODED_WHOLE_MAX &&
+	    !orcpt_is_ascii(d.returned))
+		d.whole = false;
+	return d;
+}
+
+int
+dsn_write(const struct dsn *given, struct dsn_text *t)
+{
+	struct dsn	 d = settle(given);
+	char		 boundary[64];
 	uint32_t	 r[4];
 	FILE		*f;
 	int		 bad;
 
+	memset(t, 0, sizeof(*t));
 	arc4random_buf(r, sizeof(r));
 	snprintf(boundary, sizeof(boundary), "=_msad_%08x%08x%08x%08x", r[0],
 	    r[1], r[2], r[3]);
-	if ((f = open_memstream(&buf, len)) == NULL)
-		return NULL;
-	*eightbit = has_8bit(returned_part(d));
-	write_header(f, d, boundary);
+	if ((f = open_memstream(&t->p, &t->len)) == NULL)
+		return -1;
+	write_header(f, &d, boundary);
 	fflush(f);
-	*header_len = *len;
-	write_report(f, d, boundary, *eightbit);
-	bad = ferror(f);
+	t->header_len = t->len;
+	bad = write_report(f, &d, boundary) == -1 || ferror(f);
 	if (fclose(f) != 0 || bad) {
-		free(buf);
-		return NULL;
+		free(t->p);
+		t->p = NULL;
+		return -1;
 	}
-	return buf;
+	t->eightbit = !orcpt_is_ascii(SLICE(t->p, t->len));
+	t->smtputf8 = t->eightbit && d.global;
+	return 0;
 }

@@ -37,15 +37,26 @@ struct dsn {
 	time_t		 until;		/* tried no longer; for delays */
 	struct slice	 envid;		/* ENVID as given; p NULL: none */
 	struct slice	 returned;	/* of the message, from its start */
+	size_t		 header_len;	/* octets of that in its header */
 	bool		 whole;		/* all of it, else its header */
+	bool		 global;	/* it came with SMTPUTF8 (RFC 6533) */
+	bool		 utf8;		/* the way back takes SMTPUTF8 */
+	bool		 sevenbit;	/* the way back lacks 8BITMIME */
+};
+
+/* A report: a whole message with CRLF. */
+struct dsn_text {
+	char	*p;		/* malloc'd */
+	size_t	 len;
+	size_t	 header_len;	/* octets of its header section */
+	bool	 eightbit;	/* octets above 127 are in it */
+	bool	 smtputf8;	/* and they need SMTPUTF8 */
 };
 
 /*
- * Write the report: a whole message with CRLF. Returns it malloc'd with its
- * length, the length of its header section in *header_len and whether there are
- * octets above 127 in *eightbit; NULL when memory is out.
+ * Write the report; -1 when memory is out. A global one has octets above 127
+ * only where the way back takes them; else they are in quoted-printable.
  */
-char	*dsn_write(const struct dsn *, size_t *len, size_t *header_len,
-    int *eightbit);
+int	 dsn_write(const struct dsn *, struct dsn_text *);
 
 #endif

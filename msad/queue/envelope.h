@@ -20,9 +20,10 @@
 #define ENVELOPE_STR_MAX	1024	/* octets of any other string */
 #define ENVELOPE_PATH_MAX	256	/* octets of an address */
 
-#define ENVELOPE_8BITMIME	0x01	/* BODY=8BITMIME, or 8-bit octets */
+#define ENVELOPE_8BITMIME	0x01	/* octets above 127 are in it */
 #define ENVELOPE_DSN		0x02	/* made by the queue itself */
-#define ENVELOPE_FLAGS		0x03
+#define ENVELOPE_UTF8HEADER	0x04	/* SMTPUTF8, and headers need it */
+#define ENVELOPE_FLAGS		0x07
 
 struct envelope {
 	uint8_t		 flags;

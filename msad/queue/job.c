@@ -158,7 +158,8 @@ send_message(struct job *j, int fd[2], struct slice params, struct slice user,
 	ipc_put_str(ch, j->dest->name);
 	ipc_put_str(ch, message_sender(m));
 	ipc_put_u64(ch, j->size);
-	ipc_put_u8(ch, m->env_flags & ENVELOPE_8BITMIME ? 1 : 0);
+	ipc_put_u8(ch, (m->env_flags & ENVELOPE_8BITMIME ? JOB_8BIT : 0) |
+	    (m->env_flags & ENVELOPE_UTF8HEADER ? JOB_UTF8HEADER : 0));
 	ipc_put_slice(ch, params);
 	ipc_put_slice(ch, user);
 	ipc_put_bytes(ch, password.p, password.len);
@@ -301,14 +302,14 @@ on_result(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	reply = ipc_get_str(&r);
 	ipc_copy_str(&r, head.tls, sizeof(head.tls));
 	flags = ipc_get_u8(&r);
-	if (!ipc_done(&r) || (flags & ~RESULT_DSN) ||
+	if (!ipc_done(&r) || (flags & ~RESULT_FLAGS) ||
 	    outcome > OUTCOME_PERMANENT || head.code > 999 ||
 	    (j = job_of(arg, msg->sid)) == NULL || !mark_reported(j, head.rcpt))
 		return -1;
 	j->silent = 0;
 	res = result_new(head.rcpt, (enum outcome)outcome, reply);
 	res->code = head.code;
-	res->dsn = (flags & RESULT_DSN) != 0;
+	res->flags = flags;
 	if (enhanced.len < sizeof(res->enhanced))
 		memcpy(res->enhanced, enhanced.p, enhanced.len);
 	if (!enhanced_ok(res->enhanced))

@@ -234,7 +234,8 @@ static bool
 owes_success(const struct message *m, const struct result *r)
 {
 	return (m->rcpts[r->rcpt].notify & NOTIFY_SUCCESS) &&
-	    message_sender(m)[0] != '\0' && (m->dest->maildir || !r->dsn) &&
+	    message_sender(m)[0] != '\0' &&
+	    (m->dest->maildir || !(r->flags & RESULT_DSN)) &&
 	    !(m->flags & (MESSAGE_REMOVED | MESSAGE_ENDING | MESSAGE_GONE));
 }
 
@@ -245,6 +246,7 @@ keep_success(struct message *m, const struct result *r, time_t now)
 
 	kept = result_new(r->rcpt, r->outcome, SLICE_STR(r->reply));
 	kept->code = r->code;
+	kept->flags = r->flags;
 	kept->action = m->dest->maildir ? DSN_DELIVERED : DSN_RELAYED;
 	memcpy(kept->enhanced, r->enhanced, sizeof(kept->enhanced));
 	memcpy(kept->remote, r->remote, sizeof(kept->remote));

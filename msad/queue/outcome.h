@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "common/ipc_types.h"
+
 #include "dsn.h"
 #include "envelope.h"
 #include "index.h"
@@ -21,7 +23,7 @@ struct result {
 	uint32_t		 rcpt;
 	enum outcome		 outcome;
 	uint16_t		 code;		/* reply code, 0: no reply */
-	bool			 dsn;		/* the next hop lists DSN */
+	uint8_t			 flags;		/* RESULT_*: of the next hop */
 	enum dsn_action		 action;	/* when it is reported */
 	char			 enhanced[32];
 	char			 remote[256];

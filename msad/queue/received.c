@@ -1,15 +1,21 @@
 /*
  * The Received field of RFC 5321 section 4.4, written by msad-queue alone, so
  * that its identity part cannot be forged by the front-end. Client name and
- * address are replaced by our own name (R5321-4.4-d); the log has the true
- * ones. Of what the front-end claims only the cipher's name is used, and only
- * when it is a plain token (R8314-4.3-a). The login was proved, so that the
- * protocol is ESMTPSA or ESMTPA (RFC 3848).
+ * address are replaced by our own name unless the configuration has them shown
+ * (R5321-4.4-d); the log has the true ones. Of what the front-end claims, the
+ * client's name and the cipher's are used, when they are plain tokens
+ * (R8314-4.3-a), and the address when it is one. The login was proved, so that
+ * the protocol is ESMTPSA or ESMTPA (RFC 3848), or UTF8SMTPSA or UTF8SMTPA
+ * (RFC 6531 section 3.7.3). Above it, when the configuration says so, who
+ * logged in (RFC 8601 section 2.7.4).
  */
+#include <arpa/inet.h>
+
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/address.h"
 #include "common/header.h"
 
 #include "received.h"
@@ -63,26 +69,104 @@ iana_name(struct slice cipher)
 static const char *
 with_protocol(const struct received *r)
 {
+	if (r->utf8)
+		return r->tls ? "UTF8SMTPSA" : "UTF8SMTPA";
 	if (!r->esmtp)
 		return "SMTP";
 	return r->tls ? "ESMTPSA" : "ESMTPA";
+}
+
+/* Can the name stand without quotes, as local part and domain do? */
+static bool
+plain_name(const char *user)
+{
+	bool	at = false, atom = false;
+
+	for (; *user != '\0'; user++) {
+		if (isalnum((unsigned char)*user) || *user == '-' ||
+		    *user == '_')
+			atom = true;
+		else if (atom && (*user == '.' || (*user == '@' && !at))) {
+			at = at || *user == '@';
+			atom = false;
+		} else
+			return false;
+	}
+	return atom;
+}
+
+/* The Authentication-Results field of a login; its length, or 0. */
+static int
+results_write(const char *hostname, const char *user, char *buf, size_t size)
+{
+	bool		 quote = !plain_name(user);
+	char		 name[2 * 255 + 3];
+	size_t		 len = 0;
+	int		 n;
+
+	if (quote)
+		name[len++] = '"';
+	for (; *user != '\0'; user++) {
+		if (*user < ' ' || *user > '~' || len > sizeof(name) - 4)
+			return 0;
+		if (*user == '"' || *user == '\\')
+			name[len++] = '\\';
+		name[len++] = *user;
+	}
+	if (quote)
+		name[len++] = '"';
+	n = snprintf(buf, size, "Authentication-Results: %s;\r\n"
+	    "\tauth=pass smtp.auth=%.*s\r\n", hostname, (int)len, name);
+	return n < 0 || (size_t)n >= size ? 0 : n;
+}
+
+/*
+ * What stands behind "from": our own name, or the name that the client gave
+ * and its address (RFC 5321 section 4.4). Both are claims of the front-end.
+ */
+static void
+from_clause(const struct received *r, char *buf, size_t size)
+{
+	unsigned char	 addr[16];
+	const char	*name = r->helo;
+	size_t		 i;
+
+	strlcpy(buf, r->hostname, size);
+	if (r->helo == NULL || strlen(r->helo) > 255)
+		return;
+	if (*r->helo == '\0')
+		name = "unknown";
+	else if (!address_domain_ok(SLICE_STR(r->helo), true))
+		for (i = 0; r->helo[i] != '\0'; i++)
+			if (!isalnum((unsigned char)r->helo[i]) &&
+			    strchr("-._", r->helo[i]) == NULL)
+				name = "unknown";
+	if (inet_pton(AF_INET, r->client, addr) == 1)
+		snprintf(buf, size, "%s ([%s])", name, r->client);
+	else if (inet_pton(AF_INET6, r->client, addr) == 1)
+		snprintf(buf, size, "%s ([IPv6:%s])", name, r->client);
 }
 
 int
 received_write(const struct received *r, char *buf, size_t size)
 {
 	struct slice	 cipher = r->tls ? iana_name(r->cipher) : SLICE("", 0);
-	char		 date[64];
-	int		 n;
+	char		 date[64], from[350];
+	int		 n, results = 0;
 
 	if (header_date(date, sizeof(date), r->now) == -1)
 		return -1;
+	if (r->login != NULL)
+		results = results_write(r->hostname, r->login, buf, size);
+	from_clause(r, from, sizeof(from));
+	buf += results;
+	size -= (size_t)results;
 	n = snprintf(buf, size, "Received: from %s by %s\r\n"
 	    "\twith %s id %llx%s%.*s%s%s%.*s;\r\n\t%s\r\n",
-	    r->hostname, r->hostname, with_protocol(r),
+	    from, r->hostname, with_protocol(r),
 	    (unsigned long long)r->id,
 	    r->rcpt.len > 0 ? "\r\n\tfor <" : "", SLICE_FMT(r->rcpt),
 	    r->rcpt.len > 0 ? ">" : "",
 	    cipher.len > 0 ? "\r\n\ttls " : "", SLICE_FMT(cipher), date);
-	return n < 0 || (size_t)n >= size ? -1 : n;
+	return n < 0 || (size_t)n >= size ? -1 : n + results;
 }

@@ -11,6 +11,7 @@
 
 #include "common/child.h"
 #include "common/conf.h"
+#include "common/orcpt.h"
 #include "common/params.h"
 
 #include "dsn.h"
@@ -90,16 +91,35 @@ set_orcpts(struct dsn *d, struct dsn_rcpt *rcpts, struct envelope *e)
 	}
 }
 
-/* A failure whose sender wants it whole, and which is not too large. */
+/* What the next hop, which the report goes to as well, said of itself. */
+static uint8_t
+seen_flags(const struct message *m, const struct results *list)
+{
+	const struct result	*r;
+	uint8_t			 flags = 0;
+
+	if (m->dest != NULL && m->dest->maildir)
+		return RESULT_SMTPUTF8;
+	TAILQ_FOREACH(r, list, entry)
+		flags |= r->flags;
+	return flags;
+}
+
+/*
+ * A failure whose sender wants it whole, which is not too large, and whose
+ * octets the way back takes.
+ */
 static bool
-returns_whole(const struct dsn *d, const struct mail_params *params,
-    const struct spool_content *c)
+returns_whole(const struct dsn *d, const struct message *m,
+    const struct mail_params *params, const struct spool_content *c)
 {
 	size_t	i;
 
 	if (params->ret != PARAMS_RET_FULL ||
 	    params->body == PARAMS_BINARYMIME ||
-	    c->prefixlen + c->bodylen > RETURN_MAX)
+	    c->prefixlen + c->bodylen > RETURN_MAX ||
+	    (d->sevenbit && !d->global &&
+	    (m->env_flags & ENVELOPE_8BITMIME)))
 		return false;
 	for (i = 0; i < d->nrcpts; i++)
 		if (d->rcpts[i].action == DSN_FAILED)
@@ -125,20 +145,22 @@ read_content(const struct spool_content *c, size_t want, size_t *len)
 }
 
 /* Write the report with what the spool has of the message. */
-static char *
+static int
 write_with(const struct message *m, struct dsn *d, struct dsn_rcpt *rcpts,
-    const struct spool_content *c, size_t *len, size_t *header_len,
-    int *eightbit)
+    const struct spool_content *c, struct dsn_text *text)
 {
 	struct mail_params	 params;
 	struct envelope		 e;
 	size_t			 got, want = c->prefixlen + m->header_len;
-	char			*buf, *text;
+	char			*buf;
+	int			 n;
 
+	d->header_len = want;
 	if (envelope_decode(c->env, c->envlen, &e) == 0 &&
 	    params_mail_canonical(e.params, &params)) {
 		d->envid = params.envid;
-		if ((d->whole = returns_whole(d, &params, c)))
+		d->global = params.smtputf8;
+		if ((d->whole = returns_whole(d, m, &params, c)))
 			want = c->prefixlen + (size_t)c->bodylen;
 		set_orcpts(d, rcpts, &e);
 	}
@@ -146,41 +168,44 @@ write_with(const struct message *m, struct dsn *d, struct dsn_rcpt *rcpts,
 	if (got < want)
 		d->whole = false;
 	d->returned = SLICE(buf, buf == NULL ? 0 : got);
-	text = dsn_write(d, len, header_len, eightbit);
+	n = dsn_write(d, text);
 	free(buf);
-	return text;
+	return n;
 }
 
-static char *
+static int
 write_dsn(struct spool *spool, const struct message *m,
-    const struct results *list, uint64_t dsn_id, time_t now, size_t *len,
-    size_t *header_len, int *eightbit)
+    const struct results *list, uint64_t dsn_id, time_t now,
+    struct dsn_text *text)
 {
 	struct dsn		 d = { .id = m->id, .dsn_id = dsn_id,
 		.now = now, .arrival = (time_t)m->arrival,
 		.sender = message_sender(m) };
 	struct dsn_rcpt		*rcpts;
 	struct spool_content	 c;
-	char			*text;
+	uint8_t			 flags = seen_flags(m, list);
+	int			 n;
 
 	d.hostname = child_conf()->hostname;
 	d.until = (time_t)schedule_end(m);
+	d.utf8 = (flags & RESULT_SMTPUTF8) != 0;
+	d.sevenbit = (flags & RESULT_7BIT) != 0;
 	if ((rcpts = due_rcpts(m, list, &d.nrcpts)) == NULL)
-		return NULL;
+		return -1;
 	d.rcpts = rcpts;
 	if (spool_content_open(spool, m->id, &c) == SPOOL_OK) {
-		text = write_with(m, &d, rcpts, &c, len, header_len, eightbit);
+		n = write_with(m, &d, rcpts, &c, text);
 		spool_content_close(&c);
 	} else
-		text = dsn_write(&d, len, header_len, eightbit);
+		n = dsn_write(&d, text);
 	free(rcpts);
-	return text;
+	return n;
 }
 
 /* The report's envelope, decoded into e; malloc'd, NULL when memory is out. */
 static uint8_t *
-write_envelope(const struct message *m, const char *msgid, size_t header_len,
-    int eightbit, time_t now, struct envelope *e, size_t *len)
+write_envelope(const struct message *m, const char *msgid,
+    const struct dsn_text *text, time_t now, struct envelope *e, size_t *len)
 {
 	struct slice	 to = SLICE_STR(message_sender(m));
 	/* A report is not reported (RFC 3461 section 6.1). */
@@ -189,8 +214,11 @@ write_envelope(const struct message *m, const char *msgid, size_t header_len,
 
 	memset(e, 0, sizeof(*e));
 	e->arrival = (uint64_t)now;
-	e->flags = ENVELOPE_DSN | (eightbit ? ENVELOPE_8BITMIME : 0);
-	e->header_len = (uint32_t)header_len;
+	e->flags = ENVELOPE_DSN | (text->eightbit ? ENVELOPE_8BITMIME : 0) |
+	    (text->smtputf8 ? ENVELOPE_UTF8HEADER : 0);
+	e->header_len = (uint32_t)text->header_len;
+	if (text->smtputf8 || !orcpt_is_ascii(to))
+		e->params = SLICE_STR("SMTPUTF8");
 	e->user = SLICE_STR(message_user(m));
 	e->tenant = SLICE_STR(message_tenant(m));
 	e->auth = SLICE_STR(message_auth(m));
@@ -214,22 +242,24 @@ report_add(struct spool *spool, struct spool_txn *txn,
 	struct spool_message	*sm;
 	struct message		*dsn = NULL;
 	enum spool_result	 result;
-	size_t			 len = 0, hlen = 0, envlen;
+	struct dsn_text		 text = { .p = NULL };
+	size_t			 envlen;
 	uint64_t		 id;
 	uint8_t			*env = NULL;
-	char			*text, msgid[320];
-	int			 eightbit = 0;
+	char			 msgid[320];
+	int			 n;
 
 	if ((sm = spool_message_begin(spool, SPOOL_MESSAGE_RESERVE,
 	    &result)) == NULL)
 		return NULL;
 	id = spool_message_id(sm);
-	text = write_dsn(spool, m, list, id, now, &len, &hlen, &eightbit);
+	n = write_dsn(spool, m, list, id, now, &text);
 	snprintf(msgid, sizeof(msgid), "<%llx.dsn@%s>",
 	    (unsigned long long)id, child_conf()->hostname);
-	if (text == NULL || spool_message_append(sm, text, len) != SPOOL_OK ||
-	    (env = write_envelope(m, msgid, hlen, eightbit, now, &e,
-	    &envlen)) == NULL || (dsn = message_new(id, len, &e)) == NULL)
+	if (n == -1 ||
+	    spool_message_append(sm, text.p, text.len) != SPOOL_OK ||
+	    (env = write_envelope(m, msgid, &text, now, &e, &envlen)) ==
+	    NULL || (dsn = message_new(id, text.len, &e)) == NULL)
 		spool_message_abort(sm);
 	else if (spool_txn_message(txn, sm, env, envlen, "", 0) != SPOOL_OK) {
 		message_free(dsn);
@@ -238,6 +268,6 @@ report_add(struct spool *spool, struct spool_txn *txn,
 	if (dsn != NULL)
 		dsn->rcpts[0].next = dsn->next = (uint32_t)now;
 	free(env);
-	free(text);
+	free(text.p);
 	return dsn;
 }

@@ -2,12 +2,14 @@
  * What a login may write as, and by which relay that goes: the match rules of
  * the configuration. Called by transaction.c for MAIL with the identity of the
  * grant; the address comes from a front-end and is parsed again. Addresses are
- * compared as address_equal() does (R5321-4.1.2-a): the domain without case,
- * the local part octet for octet after needless quoting is gone.
+ * compared as idna_address_equal() does (R5321-4.1.2-a, RFC 6531): the domain
+ * without case, a U-label equal to its A-label, the local part octet for octet
+ * after needless quoting is gone. So nobody has an address that only looks
+ * like the own one, or that is it after normalization.
  */
 #include <string.h>
 
-#include "common/address.h"
+#include "common/idna.h"
 
 #include "rights.h"
 
@@ -16,8 +18,8 @@ is_own(const struct rights_login *login, const struct address *a)
 {
 	struct address	own;
 
-	return address_parse(SLICE_STR(login->own), &own) == ADDRESS_OK &&
-	    address_equal(a, &own);
+	return idna_address_parse(SLICE_STR(login->own), &own) ==
+	    ADDRESS_OK && idna_address_equal(a, &own);
 }
 
 static bool
@@ -65,7 +67,7 @@ rights_sender(const struct conf_match *m, const struct tables *ts,
 	const struct conf_sender	*s;
 	struct address			 a;
 
-	if (sender.len > 0 && address_parse(sender, &a) == ADDRESS_OK)
+	if (sender.len > 0 && idna_address_parse(sender, &a) == ADDRESS_OK)
 		return rule_allows(m, ts, login, sender, &a);
 	TAILQ_FOREACH(s, &m->senders, entry)
 		if (s->kind == CONF_SENDER_ANY)
@@ -82,7 +84,7 @@ rights_match(const struct conf *conf, const struct tables *ts,
 	struct address			 a;
 	bool				 any = false;
 
-	if (sender.len > 0 && address_parse(sender, &a) != ADDRESS_OK)
+	if (sender.len > 0 && idna_address_parse(sender, &a) != ADDRESS_OK)
 		return VERDICT_BAD_SENDER;
 	TAILQ_FOREACH(m, &conf->matches, entry) {
 		if (!rights_concerns(m, login))

@@ -14,6 +14,7 @@ struct rights_login {
 	const char	*user;
 	const char	*own;	/* the address `own` stands for */
 	bool		 local;	/* by the local socket: `match from local` */
+	bool		 utf8;	/* SMTPUTF8: what is written may be UTF-8 */
 };
 
 /*

@@ -76,8 +76,8 @@ struct spool_config {
 	uint32_t	segment_size;
 	uint32_t	inline_max;	/* octets; 0: SPOOL_INLINE_MAX */
 	/*
-	 * memory for all messages arriving, beyond it they spill and keep what
-	 * was appended last; 0: 4 MiB
+	 * memory for all messages arriving; beyond it they go to a file and
+	 * keep less than 4 KiB each; 0: 1 MiB
 	 */
 	uint64_t	gather_max;
 	/* octets the segments may use; 0: no bound but the disk */
@@ -211,7 +211,8 @@ void		 spool_get_stats(const struct spool *, struct spool_stats *);
  * The content that will be read back is prefix + everything appended.  The
  * prefix (Received, DKIM-Signature, ...: what is known only when the rest has
  * passed) is given at commit and may be empty.  flags: SPOOL_MESSAGE_RESERVE
- * for messages of our own (DSNs), which may use the reserve of space.
+ * for messages of our own (DSNs), which may use the reserve of space;
+ * SPOOL_MESSAGE_LARGE: more than SPOOL_INLINE_MAX octets are to be expected.
  *
  * spool_message_append() copies; on an error the message can only be aborted.
  *
@@ -221,6 +222,7 @@ void		 spool_get_stats(const struct spool *, struct spool_stats *);
  * spool_txn_message().
  */
 #define SPOOL_MESSAGE_RESERVE	0x01
+#define SPOOL_MESSAGE_LARGE	0x02
 
 typedef void	 (*spool_done)(void *arg, enum spool_result);
 

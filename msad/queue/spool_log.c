@@ -209,7 +209,7 @@ choose_size(struct spool *sp)
 	if (sp->cfg.inline_max == 0)
 		sp->cfg.inline_max = SPOOL_INLINE_MAX;
 	if (sp->cfg.gather_max == 0)
-		sp->cfg.gather_max = 4 * 1024 * 1024;
+		sp->cfg.gather_max = 1024 * 1024;
 }
 
 static int
@@ -260,7 +260,7 @@ spool_new(int dirfd, struct spool_io *io, const struct spool_config *cfg,
 		sp->cfg = *cfg;
 	if (ev != NULL)
 		sp->ev = *ev;
-	sp->log = sp->bodies = sp->lock = -1;
+	sp->log = sp->bodies = sp->lock = sp->scratch = -1;
 	TAILQ_INIT(&sp->segs);
 	TAILQ_INIT(&sp->opened);
 	TAILQ_INIT(&sp->free);
@@ -350,6 +350,9 @@ spool_close(struct spool *sp)
 		sp->io->close(sp->io->ctx, sp->bodies);
 	if (sp->lock != -1)
 		sp->io->close(sp->io->ctx, sp->lock);
+	if (sp->scratch != -1)
+		sp->io->close(sp->io->ctx, sp->scratch);
+	free(sp->idle);
 	free(sp->voided);
 	free(sp->batch);
 	free(sp->ops);

@@ -2,9 +2,9 @@
  * Messages arriving, and transactions: the changes that become durable
  * together. Part of the log engine in msad-queue, called by the queue.
  *
- * A small message is gathered in memory and becomes one record. A big one goes
- * into bodies/ID while it arrives; at commit the file and its directory entry
- * are flushed, and only then the record that names it is put into a batch.
+ * A small message becomes one record. A big one goes into bodies/ID while it
+ * arrives (spool_gather.c); at commit the file and its directory entry are
+ * flushed, and only then the record that names it is put into a batch.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -15,9 +15,6 @@
 #include "common/crc32c.h"
 #include "config.h"
 #include "msad/queue/spool_priv.h"
-
-#define BODY_CHUNK	(128U * 1024)	/* octets written to a file at once */
-#define GATHER_LEAST	4096U		/* octets in memory beyond gather_max */
 
 void
 spool_body_name(char *buf, size_t size, uint64_t id)
@@ -68,88 +65,14 @@ spool_message_size(const struct spool_message *m)
 	return m->size;
 }
 
-/* Write what is gathered to the body file. 0, or -1 and errno. */
-static int
-spill(struct spool_message *m)
-{
-	struct spool	*sp = m->sp;
-	char		 name[NAME_LEN];
-
-	if (m->fd == -1) {
-		spool_body_name(name, sizeof(name), m->id);
-		m->fd = sp->io->open(sp->io->ctx, sp->bodies, name,
-		    SPOOL_O_WRITE | SPOOL_O_CREATE);
-		if (m->fd == -1)
-			return -1;
-	}
-	if (m->len == 0)
-		return 0;
-	if (sp->io->pwrite(sp->io->ctx, m->fd, m->buf, m->len,
-	    m->size - m->len) == -1)
-		return -1;
-	m->crc = crc32c(m->crc, m->buf, m->len);
-	m->len = 0;
-	if (sp->gathered > sp->cfg.gather_max) {
-		sp->gathered -= m->alloc;
-		free(m->buf);
-		m->buf = NULL;
-		m->alloc = 0;
-	}
-	return 0;
-}
-
-/* Make room for n octets more in memory. */
-static int
-message_room(struct spool_message *m, size_t n)
-{
-	uint8_t	*buf;
-	size_t	 want = m->len + n;
-
-	if (want <= m->alloc)
-		return 0;
-	if (want < 2 * m->alloc)
-		want = 2 * m->alloc;
-	if (want < 4096)
-		want = 4096;
-	if ((buf = realloc(m->buf, want)) == NULL)
-		return -1;
-	m->sp->gathered += want - m->alloc;
-	m->buf = buf;
-	m->alloc = want;
-	return 0;
-}
-
-/* Should what is gathered, with n octets more, go to a file? */
-static int
-must_spill(const struct spool_message *m, size_t n)
-{
-	const struct spool_config	*cfg = &m->sp->cfg;
-
-	if (m->sp->gathered > cfg->gather_max && m->len + n > GATHER_LEAST)
-		return 1;
-	return m->len + n > (m->fd != -1 ? BODY_CHUNK : cfg->inline_max);
-}
-
 enum spool_result
 spool_message_append(struct spool_message *m, const void *p, size_t n)
 {
-	const uint8_t	*b = p;
-	size_t		 part;
-
 	if (m->failed)
 		return SPOOL_IO;
-	while (n > 0) {
-		part = n < BODY_CHUNK ? n : BODY_CHUNK;
-		if ((must_spill(m, part) && spill(m) == -1) ||
-		    message_room(m, part) == -1) {
-			m->failed = 1;
-			return spool_from_errno(errno);
-		}
-		memcpy(m->buf + m->len, b, part);
-		m->len += part;
-		m->size += part;
-		b += part;
-		n -= part;
+	if (n > 0 && spool_gather_add(m, p, n) == -1) {
+		m->failed = 1;
+		return spool_from_errno(errno);
 	}
 	return SPOOL_OK;
 }
@@ -157,10 +80,9 @@ spool_message_append(struct spool_message *m, const void *p, size_t n)
 void
 spool_message_free(struct spool_message *m)
 {
-	m->sp->gathered -= m->alloc;
+	spool_gather_drop(m);
 	if (m->fd != -1)
 		m->sp->io->close(m->sp->io->ctx, m->fd);
-	free(m->buf);
 	free(m);
 }
 
@@ -316,7 +238,7 @@ spool_txn_message(struct spool_txn *t, struct spool_message *m,
 	}
 	if (m->failed)
 		goto fail;
-	if (m->fd != -1 && spill(m) == -1) {
+	if (spool_gather_end(m) == -1) {
 		result = spool_from_errno(errno);
 		goto fail;
 	}

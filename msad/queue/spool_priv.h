@@ -3,6 +3,7 @@
  *
  *	spool_log.c	the interface of spool.h: open, close, accepting, tick
  *	spool_message.c	messages arriving, transactions
+ *	spool_gather.c	their octets meanwhile
  *	spool_batch.c	batches: gather, write, flush, answer
  *	spool_space.c	segments: allocate, recycle, reclaim
  *	spool_recover.c	what open finds
@@ -30,6 +31,7 @@
 #define NAME_LOG	"log"
 #define NAME_BODIES	"bodies"
 #define NAME_LOCK	"lock"
+#define NAME_SCRATCH	"scratch"
 
 /* An allocated file without records. */
 struct freefile {
@@ -75,9 +77,11 @@ struct spool_message {
 	uint64_t		 id;
 	uint64_t		 size;		/* appended */
 	uint8_t			*buf;
-	/* gathered, not in the file yet */
+	/* gathered, not in a file yet */
 	size_t			 len, alloc;
-	int			 fd;		/* -1: all in buf */
+	uint64_t		 stored;	/* octets in a file */
+	uint32_t		 place;		/* in the scratch file; 0 */
+	int			 fd;		/* of the body file, or -1 */
 	uint32_t		 crc;		/* of what is in the file */
 	int			 flags;
 	int			 failed;
@@ -148,7 +152,10 @@ struct spool {
 	int			 stopped;
 	int			 was_accepting;
 	char			 reason[160];
-	uint64_t		 gathered;
+	uint64_t		 gathered;	/* octets, of all arriving */
+	int			 scratch;	/* see spool_gather.c */
+	uint32_t		*idle;		/* places in it */
+	uint32_t		 nidle, nplaces;
 	uint64_t		*voided;	/* bodies of failed batches */
 	size_t			 nvoided;
 	struct spool_stats	 stats;
@@ -194,6 +201,17 @@ void	spool_message_free(struct spool_message *);
 void	spool_txn_unlink(struct spool_txn *);
 void	spool_txn_free(struct spool_txn *);
 void	spool_body_name(char *, size_t, uint64_t id);
+
+/* spool_gather.c */
+/* Take more octets. 0, or -1 and errno: the message is of no use then. */
+int	spool_gather_add(struct spool_message *, const uint8_t *, size_t);
+/*
+ * All octets are there: afterwards those of a message with a body file are in
+ * it and those of any other in buf. 0, or -1 and errno.
+ */
+int	spool_gather_end(struct spool_message *);
+/* Memory and place of the message go; a body file stays. */
+void	spool_gather_drop(struct spool_message *);
 
 /* spool_space.c */
 void	segment_name(char *, size_t, uint64_t epoch);

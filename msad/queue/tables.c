@@ -6,17 +6,16 @@
  * the reload and changes nothing.
  *
  * Pairs are kept in one hash per table: key "login NUL address" with the
- * domain in lower case and the local part least quoted, so that a lookup costs
- * the same in a table of ten rows and of a million.
+ * domain as A-labels in lower case and the local part least quoted, so that a
+ * lookup costs the same in a table of ten rows and of a million.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "common/address.h"
+#include "common/idna.h"
 
 #include "tables.h"
 
@@ -207,23 +206,18 @@ static int
 canonical(struct slice s, char *buf, size_t size)
 {
 	struct address	 a;
-	int		 n, at;
+	int		 n;
 
 	if (s.len > 1 && s.p[0] == '@') {
-		if (!address_domain_ok(slice_from(s, 1), true) || s.len >= size)
+		a = (struct address){ SLICE("x", 1), slice_from(s, 1) };
+		if (!idna_domain_ok(a.domain, true) ||
+		    (n = idna_address_key(&a, buf, size)) == -1)
 			return -1;
-		memcpy(buf, s.p, s.len);
-		n = (int)s.len;
-		at = 0;
-	} else {
-		if (address_parse(s, &a) != ADDRESS_OK ||
-		    (n = address_normal(&a, buf, size)) == -1)
-			return -1;
-		at = n - (int)a.domain.len;
+		memmove(buf, buf + 1, (size_t)n);
+		return n - 1;
 	}
-	for (; at < n; at++)
-		buf[at] = (char)tolower((unsigned char)buf[at]);
-	return n;
+	return idna_address_parse(s, &a) == ADDRESS_OK ?
+	    idna_address_key(&a, buf, size) : -1;
 }
 
 int

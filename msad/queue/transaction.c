@@ -7,20 +7,19 @@
  * order that no honest front-end can produce ends its channel; what may be a
  * race with a revoked grant is answered.
  */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "common/address.h"
 #include "common/child.h"
 #include "common/conf.h"
+#include "common/idna.h"
 #include "common/log.h"
+#include "common/orcpt.h"
 #include "common/params.h"
 #include "common/stats.h"
 #include "common/verdict.h"
-#include "common/xtext.h"
 
 #include "author.h"
 #include "check.h"
@@ -34,7 +33,6 @@
 #include "spool.h"
 #include "transaction.h"
 
-#define CREDIT_BATCH	16384	/* octets given back at once */
 /* What the front-end's corrections may add to a message of full size. */
 #define SIZE_SLACK	65536
 /* Octets in memory that may wait for a disk that does not answer. */
@@ -53,7 +51,9 @@ struct transaction {
 	char			*sender;
 	char			*relay;
 	char			*params;	/* canonical */
-	bool			 eightbit;
+	bool			 large;		/* by the size at MAIL */
+	bool			 utf8;		/* SMTPUTF8 was asked */
+	bool			 utf8header;	/* and a header needs it */
 	size_t			 env_size;	/* of the recipients so far */
 	struct tx_rcpt		*rcpts;
 	uint32_t		 nrcpts;
@@ -61,12 +61,12 @@ struct transaction {
 	bool			 esmtp;
 	bool			 tls;
 	char			 cipher[65];
+	char			*helo;		/* as Received shows it */
 	struct check		 check;
 	size_t			 header_len;
 	struct spool_message	*content;
 	enum verdict		 verdict;	/* of the spool; else check's */
 	char			 text[AUTHOR_TEXT_MAX];	/* on From */
-	size_t			 consumed;	/* credit not yet given */
 };
 
 /* A message handed to the spool. */
@@ -129,6 +129,7 @@ transaction_free(struct transaction *tx)
 		rcpt_free(&tx->rcpts[i]);
 	free(tx->rcpts);
 	free(tx->params);
+	free(tx->helo);
 	check_free(&tx->check);
 	free(tx->sender);
 	free(tx->relay);
@@ -219,8 +220,8 @@ space_for(uint64_t size)
 }
 
 static struct transaction *
-transaction_new(struct slice sender, const char *relay, struct slice params,
-    bool eightbit)
+transaction_new(struct slice sender, const char *relay, struct slice text,
+    const struct mail_params *params)
 {
 	struct transaction	*tx;
 
@@ -228,9 +229,10 @@ transaction_new(struct slice sender, const char *relay, struct slice params,
 		return NULL;
 	tx->sender = strndup(sender.p, sender.len);
 	tx->relay = strdup(relay);
-	tx->params = strndup(params.p, params.len);
-	tx->eightbit = eightbit;
+	tx->params = strndup(text.p, text.len);
+	tx->utf8 = params->smtputf8;
 	check_begin(&tx->check, child_conf()->message_size + SIZE_SLACK);
+	tx->check.utf8 = tx->utf8;
 	if (tx->sender == NULL || tx->relay == NULL || tx->params == NULL) {
 		transaction_free(tx);
 		return NULL;
@@ -240,18 +242,22 @@ transaction_new(struct slice sender, const char *relay, struct slice params,
 
 static enum verdict
 open_transaction(struct grant *g, struct slice sender, uint64_t size,
-    struct slice params, bool eightbit)
+    struct slice text, const struct mail_params *params)
 {
-	struct rights_login	 login = { g->user, g->own, g->local };
+	struct rights_login	 login = { g->user, g->own, g->local, false };
 	const char		*relay;
 	enum verdict		 v;
 
+	if (!params->smtputf8 && !orcpt_is_ascii(sender))
+		return VERDICT_BAD_SENDER;
 	v = rights_route(child_conf(), tables, &login, sender, &relay);
 	if (v == VERDICT_OK)
 		v = space_for(size);
 	if (v == VERDICT_OK && (g->tx = transaction_new(sender, relay,
-	    params, eightbit)) == NULL)
+	    text, params)) == NULL)
 		v = VERDICT_TROUBLE;
+	if (v == VERDICT_OK)
+		g->tx->large = size > SPOOL_INLINE_MAX;
 	return v;
 }
 
@@ -275,8 +281,7 @@ on_mail(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	if (g == NULL)
 		v = VERDICT_NO_GRANT;
 	else
-		v = open_transaction(g, sender, size, text,
-		    params.body != PARAMS_7BIT);
+		v = open_transaction(g, sender, size, text, &params);
 	if (v != VERDICT_OK)
 		log_refused(arg, msg->sid, g != NULL ? g->user : "", "mail", v,
 		    log_qn(sender.p, sender.len));
@@ -288,7 +293,7 @@ on_mail(struct ipc *ch, struct ipc_msg *msg, void *arg)
 
 /* The recipient as it will be sent, NUL-terminated; false: bad syntax. */
 static bool
-rcpt_path(struct slice path, char *buf, size_t size)
+rcpt_path(struct slice path, bool utf8, char *buf, size_t size)
 {
 	struct address	a;
 	int		n;
@@ -296,26 +301,26 @@ rcpt_path(struct slice path, char *buf, size_t size)
 	if (slice_is_nocase(path, "postmaster"))
 		n = snprintf(buf, size, "%.*s@%s", SLICE_FMT(path),
 		    child_conf()->hostname);
-	else if (address_parse(path, &a) == ADDRESS_OK)
+	else if ((utf8 ? idna_address_parse(path, &a) :
+	    address_parse(path, &a)) == ADDRESS_OK)
 		n = snprintf(buf, size, "%.*s", SLICE_FMT(path));
 	else
 		return false;
 	return n > 0 && (size_t)n < size;
 }
 
-/* Equal addresses have equal hashes: least quoted, domain in lower case. */
+/* Equal addresses have equal hashes: of the one form that is compared. */
 static uint32_t
 address_hash(const struct address *a)
 {
-	char		buf[2 * ENVELOPE_PATH_MAX];
+	char		buf[IDNA_KEY_MAX];
 	uint32_t	h = 2166136261U;
 	int		i, n;
 
-	if ((n = address_normal(a, buf, sizeof(buf))) == -1)
+	if ((n = idna_address_key(a, buf, sizeof(buf))) == -1)
 		return 0;
 	for (i = 0; i < n; i++)
-		h = (h ^ (uint32_t)(i < n - (int)a->domain.len ? buf[i] :
-		    tolower((unsigned char)buf[i]))) * 16777619U;
+		h = (h ^ (unsigned char)buf[i]) * 16777619U;
 	return h;
 }
 
@@ -327,8 +332,8 @@ has_rcpt(const struct transaction *tx, const struct address *a, uint32_t hash)
 
 	for (i = 0; i < tx->nrcpts; i++)
 		if (tx->rcpts[i].hash == hash &&
-		    address_parse(SLICE_STR(tx->rcpts[i].path), &other) ==
-		    ADDRESS_OK && address_equal(a, &other))
+		    address_parse_utf8(SLICE_STR(tx->rcpts[i].path),
+		    &other) == ADDRESS_OK && idna_address_equal(a, &other))
 			return true;
 	return false;
 }
@@ -363,9 +368,11 @@ add_rcpt(struct transaction *tx, struct slice path, struct slice params)
 	char		 buf[ENVELOPE_PATH_MAX + 1];
 	uint32_t	 hash;
 
-	if (!rcpt_path(path, buf, sizeof(buf)) ||
-	    address_parse(SLICE_STR(buf), &a) != ADDRESS_OK)
+	if (!rcpt_path(path, tx->utf8, buf, sizeof(buf)) ||
+	    address_parse_utf8(SLICE_STR(buf), &a) != ADDRESS_OK)
 		return VERDICT_BAD_RCPT;
+	if (child_conf()->literals_refused && a.domain.p[0] == '[')
+		return VERDICT_RCPT_DENIED;
 	hash = address_hash(&a);
 	if (has_rcpt(tx, &a, hash))
 		return VERDICT_OK;	/* one delivery is enough (X-rcpt-2) */
@@ -387,13 +394,12 @@ add_rcpt(struct transaction *tx, struct slice path, struct slice params)
 static void
 log_orcpt(const struct grant *g, struct slice path, struct slice orcpt)
 {
-	char	xtext[3 * ENVELOPE_PATH_MAX + 8] = "rfc822;";
-	int	n;
+	char	mine[3 * ENVELOPE_PATH_MAX + 64];
 
 	if (orcpt.p == NULL)
 		return;
-	n = xtext_encode(path, xtext + 7, sizeof(xtext) - 7);
-	if (n != -1 && slice_is_nocase(orcpt, xtext))
+	if (orcpt_encode(path, false, mine, sizeof(mine)) != -1 &&
+	    slice_is_nocase(orcpt, mine))
 		return;
 	log_info("s=%llx-%llx event=orcpt user=%s to=%s orcpt=%s",
 	    (unsigned long long)g->epoch, (unsigned long long)g->sid,
@@ -453,6 +459,8 @@ on_data(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	tx->tls = (flags & 2) != 0;
 	if (cipher.len < sizeof(tx->cipher))
 		memcpy(tx->cipher, cipher.p, cipher.len);
+	if (child_conf()->client_shown && !g->local)
+		tx->helo = strndup(helo.p, helo.len);
 	log_debug("s=%llx-%llx event=data helo=%s tls=%s cipher=%s",
 	    (unsigned long long)g->epoch, (unsigned long long)g->sid,
 	    log_qn(helo.p, helo.len), log_qn(version.p, version.len),
@@ -460,18 +468,18 @@ on_data(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	return 0;
 }
 
-/* Give back the octets that were taken, in larger lots. */
+/*
+ * Give back the octets that were taken, at once: they count against what all
+ * messages of the front-end may have under way.
+ */
 static void
-credit(struct ipc *ch, uint64_t sid, struct transaction *tx, size_t n,
-    size_t batch)
+credit(struct ipc *ch, uint64_t sid, size_t n)
 {
-	tx->consumed += n;
-	if (tx->consumed == 0 || tx->consumed < batch)
+	if (n == 0)
 		return;
 	ipc_start(ch, IPC_SMTP_CREDIT, sid);
-	ipc_put_u32(ch, (uint32_t)tx->consumed);
+	ipc_put_u32(ch, (uint32_t)n);
 	ipc_send(ch);
-	tx->consumed = 0;
 }
 
 /* The verdict so far. */
@@ -507,6 +515,8 @@ put_header(void *arg, const void *p, size_t len)
 
 	append(tx, p, len);
 	tx->header_len += len;
+	if (tx->utf8 && !tx->utf8header)
+		tx->utf8header = check_8bit(p, len);
 }
 
 /*
@@ -541,8 +551,9 @@ check_null_author(struct author *a, struct slice section,
 static void
 check_author(const struct grant *g, struct author *a)
 {
-	struct rights_login	 login = { g->user, g->own, g->local };
 	struct transaction	*tx = g->tx;
+	struct rights_login	 login = { g->user, g->own, g->local,
+				    tx->utf8 };
 	struct slice		 section = SLICE(tx->check.header,
 				    tx->check.header_len);
 	const struct conf_match	*rule;
@@ -566,11 +577,14 @@ begin_content(const struct grant *g)
 	enum spool_result	 result = SPOOL_OK;
 
 	check_header_end(&tx->check);
+	check_results(&tx->check, child_conf()->hostname);
 	if (tx_verdict(tx) == VERDICT_OK)
 		check_author(g, &author);
 	if (tx_verdict(tx) != VERDICT_OK)
 		return;
-	if ((tx->content = spool_message_begin(spool, 0, &result)) == NULL) {
+	tx->content = spool_message_begin(spool, tx->large ?
+	    SPOOL_MESSAGE_LARGE : 0, &result);
+	if (tx->content == NULL) {
 		tx->verdict = spool_verdict(result);
 		if (tx->verdict == VERDICT_OK)
 			tx->verdict = VERDICT_TROUBLE;
@@ -599,7 +613,7 @@ on_header(struct ipc *ch, struct ipc_msg *msg, void *arg)
 		check_header(&g->tx->check, s.p, s.len);
 	else
 		g->tx->check.size += s.len;
-	credit(ch, msg->sid, g->tx, s.len, CREDIT_BATCH);
+	credit(ch, msg->sid, s.len);
 	return 0;
 }
 
@@ -626,7 +640,7 @@ on_body(struct ipc *ch, struct ipc_msg *msg, void *arg)
 		drop_refused(tx);
 	}
 	tx->state = TX_BODY;
-	credit(ch, msg->sid, tx, s.len, CREDIT_BATCH);
+	credit(ch, msg->sid, s.len);
 	return 0;
 }
 
@@ -677,22 +691,46 @@ on_commit(void *arg, enum spool_result result)
 		accepted();
 }
 
-static int
-write_received(const struct transaction *tx, time_t now, char *buf,
-    size_t size)
+/*
+ * The recipient as Received shows it: in ASCII if that can be, so that the
+ * field alone never needs a next hop with SMTPUTF8 (RFC 6531 section 3.7.3).
+ */
+static struct slice
+for_clause(const char *path, char *buf, size_t size)
 {
+	struct address	a;
+	int		n;
+
+	if (orcpt_is_ascii(SLICE_STR(path)) ||
+	    address_parse_utf8(SLICE_STR(path), &a) != ADDRESS_OK ||
+	    !orcpt_is_ascii(a.local) ||
+	    (n = idna_address_key(&a, buf, size)) == -1)
+		return SLICE_STR(path);
+	return SLICE(buf, (size_t)n);
+}
+
+static int
+write_received(const struct grant *g, time_t now, char *buf, size_t size)
+{
+	const struct transaction *tx = g->tx;
 	struct received	r = {
+		.login = child_conf()->auth_results && !g->local ? g->user :
+		    NULL,
 		.hostname = child_conf()->hostname,
 		.id = spool_message_id(tx->content),
 		.esmtp = tx->esmtp,
 		.tls = tx->tls,
+		.utf8 = tx->utf8,
 		.cipher = SLICE_STR(tx->cipher),
+		.helo = tx->helo,
+		.client = g->client,
 		.rcpt = SLICE("", 0),
 		.now = now
 	};
+	char		rcpt[IDNA_KEY_MAX];
 
 	if (tx->nrcpts == 1)
-		r.rcpt = SLICE_STR(tx->rcpts[0].path);
+		r.rcpt = for_clause(tx->rcpts[0].path, rcpt, sizeof(rcpt));
 	return received_write(&r, buf, size);
 }
 
@@ -706,7 +744,9 @@ write_envelope(const struct grant *g, time_t now, struct envelope *e,
 	uint32_t			 i;
 
 	memset(e, 0, sizeof(*e));
-	e->flags = tx->eightbit || tx->check.eightbit ? ENVELOPE_8BITMIME : 0;
+	e->flags = tx->check.eightbit ? ENVELOPE_8BITMIME : 0;
+	if (tx->utf8header)
+		e->flags |= ENVELOPE_UTF8HEADER | ENVELOPE_8BITMIME;
 	e->arrival = (uint64_t)now;
 	e->header_len = (uint32_t)tx->header_len;
 	e->user = SLICE_STR(g->user);
@@ -749,7 +789,7 @@ commit(struct grant *g)
 	uint8_t			*env;
 	int			 n;
 
-	if ((n = write_received(tx, now, prefix, sizeof(prefix))) == -1 ||
+	if ((n = write_received(g, now, prefix, sizeof(prefix))) == -1 ||
 	    (env = write_envelope(g, now, &e, &len)) == NULL)
 		return false;
 	if ((c = calloc(1, sizeof(*c))) == NULL ||
@@ -794,13 +834,17 @@ on_end(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	const char		*detail = "";
 	enum verdict		 v;
 	uint64_t		 size;
+	uint8_t			 flags;
 
 	ipc_reader(&r, msg);
 	size = ipc_get_u64(&r);
-	if (!ipc_done(&r) || g == NULL || g->tx == NULL ||
+	flags = ipc_get_u8(&r);
+	if (!ipc_done(&r) || (flags & ~END_FLAGS) || g == NULL ||
+	    g->tx == NULL ||
 	    g->tx->state == TX_ENVELOPE || size != g->tx->check.size)
 		return -1;
-	credit(ch, msg->sid, g->tx, 0, 1);
+	if (g->tx->utf8 && (flags & END_UTF8HEADER))
+		g->tx->utf8header = true;
 	v = end_verdict(g);
 	if (v == VERDICT_OK && !commit(g))
 		v = VERDICT_TROUBLE;
@@ -821,9 +865,9 @@ on_reset(struct ipc *ch, struct ipc_msg *msg, void *arg)
 {
 	struct grant	*g = grant_of(arg, msg);
 
+	(void)ch;
 	if (g == NULL || g->tx == NULL)
 		return 0;
-	credit(ch, msg->sid, g->tx, 0, 1);
 	finish(g);
 	return 0;
 }

@@ -7,6 +7,11 @@
  * in one write, without it one at a time (R2920-3.1-a). Replies are matched
  * by count. Nothing that the next hop sends is trusted: a reply out of turn
  * or broken ends the session, and what had no final answer is transient.
+ *
+ * SMTPUTF8 is asked for where the message needs it (R6531-3.2-b); a next hop
+ * without it gets what can be said in ASCII (downgrade.c), and the rest fails.
+ * Recipients with NOTIFY=NEVER have a transaction of their own with the null
+ * sender where the next hop lacks DSN (R3461-5.2.2-b).
  */
 
 #include <sys/types.h>
@@ -17,9 +22,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/idna.h"
 #include "common/log.h"
-#include "common/xtext.h"
+#include "common/orcpt.h"
 #include "msad/relay/client.h"
+#include "msad/relay/downgrade.h"
 #include "msad/relay/pool.h"
 
 #define TX_RCPTS_MAX	1000	/* recipients of one transaction */
@@ -30,7 +37,7 @@
 
 static char	 chunk[CHUNK];
 
-static void	 tx_begin(struct client *);
+static int	 tx_begin(struct client *);
 static void	 content_pump(struct client *);
 
 void
@@ -55,6 +62,14 @@ client_command(struct client *c, unsigned int timeout, const char *fmt, ...)
 	}
 }
 
+uint8_t
+client_flags(const struct client *c)
+{
+	return (uint8_t)((c->caps & CAP_DSN ? RESULT_DSN : 0) |
+	    (c->caps & CAP_SMTPUTF8 ? RESULT_SMTPUTF8 : 0) |
+	    (c->caps & CAP_8BITMIME ? 0 : RESULT_7BIT));
+}
+
 void
 client_result(const struct client *c, struct result *res)
 {
@@ -63,7 +78,7 @@ client_result(const struct client *c, struct result *res)
 	res->outcome = class == 2 ? OUTCOME_DELIVERED :
 	    class == 5 ? OUTCOME_PERMANENT : OUTCOME_TRANSIENT;
 	res->code = (uint16_t)c->reply.code;
-	res->dsn = (c->caps & CAP_DSN) != 0;
+	res->flags = client_flags(c);
 	reply_enhanced(&c->reply, res->enhanced, sizeof(res->enhanced));
 	reply_text(&c->reply, res->text, sizeof(res->text));
 }
@@ -130,17 +145,6 @@ client_restart(struct client *c)
 	return 1;
 }
 
-static int
-tx_has_pending(const struct client *c)
-{
-	size_t	 i;
-
-	for (i = 0; i < c->job->nrcpts; i++)
-		if (c->job->rcpts[i].state == RCPT_PENDING)
-			return 1;
-	return 0;
-}
-
 /* The transaction is over: the rest of the recipients, or the next job. */
 static void
 tx_end(struct client *c)
@@ -149,10 +153,8 @@ tx_end(struct client *c)
 
 	c->messages++;
 	(void)conn_input(c->conn, &len);
-	if (len == 0 && tx_has_pending(c)) {
-		tx_begin(c);
+	if (len == 0 && tx_begin(c) == 0)
 		return;
-	}
 	if (len > 0) {		/* it says more than it was asked */
 		result_set(&c->trouble, OUTCOME_TRANSIENT, "4.5.0",
 		    "a reply that nothing was asked for");
@@ -164,6 +166,21 @@ tx_end(struct client *c)
 	pool_ready(c->pool, c);
 }
 
+/*
+ * A result of the transaction for one of its recipients. A refusal where MAIL
+ * said <> may be about that: once more then, with the sender.
+ */
+static void
+tx_rcpt_result(struct client *c, struct rcpt *rcpt, const struct result *res)
+{
+	if (!c->null_sender || res->outcome != OUTCOME_PERMANENT) {
+		job_rcpt_result(c->job, rcpt, res, c->host, c->tls);
+		return;
+	}
+	c->job->with_sender = 1;
+	rcpt->state = RCPT_PENDING;
+}
+
 /* The result for the recipients that the next hop had accepted. */
 static void
 tx_accepted_result(struct client *c, const struct result *res)
@@ -172,8 +189,18 @@ tx_accepted_result(struct client *c, const struct result *res)
 
 	for (i = 0; i < c->ntx; i++)
 		if (c->tx[i]->state == RCPT_ACCEPTED)
-			job_rcpt_result(c->job, c->tx[i], res, c->host,
-			    c->tls);
+			tx_rcpt_result(c, c->tx[i], res);
+}
+
+/* MAIL or RSET was refused: that concerns all of the transaction. */
+static void
+tx_refused(struct client *c)
+{
+	size_t	 i;
+
+	for (i = 0; i < c->ntx; i++)
+		if (c->tx[i]->state != RCPT_DONE)
+			tx_rcpt_result(c, c->tx[i], &c->trouble);
 }
 
 /* --- the envelope --- */
@@ -187,11 +214,21 @@ put_param(char *buf, size_t size, const char *key, struct slice value)
 		snprintf(buf, size, " %s=%.*s", key, SLICE_FMT(value));
 }
 
+/* A path as this transaction says it; buf has room for any. */
+static const char *
+tx_path(const struct client *c, const char *path, char *buf, size_t size)
+{
+	if (c->utf8 || idna_path_to_ascii(path, buf, size) == -1)
+		return path;
+	return buf;
+}
+
 static void
 envelope_mail(struct client *c)
 {
 	const struct mail_params *m = &c->job->params;
 	char	 size[40] = "", ret[80] = "", envid[PARAMS_ENVID_MAX + 8] = "";
+	char	 path[JOB_PATH_MAX];
 
 	if (c->caps & CAP_DSN) {	/* as given: R3461-5.2.1-a */
 		put_param(ret, sizeof(ret), "RET", m->ret_text);
@@ -200,32 +237,50 @@ envelope_mail(struct client *c)
 	if (c->caps & CAP_SIZE)
 		snprintf(size, sizeof(size), " SIZE=%llu",
 		    (unsigned long long)c->job->size);
-	client_command(c, 0, "MAIL FROM:<%s>%s%s%s%s%s", c->job->from, size,
+	client_command(c, 0, "MAIL FROM:<%s>%s%s%s%s%s%s", c->null_sender ? "" :
+	    tx_path(c, c->job->from, path, sizeof(path)), size,
 	    c->job->eightbit && (c->caps & CAP_8BITMIME) ?
-	    " BODY=8BITMIME" : "",
+	    " BODY=8BITMIME" : "", c->utf8 ? " SMTPUTF8" : "",
 	    c->user != NULL && (c->caps & CAP_AUTH) ? " AUTH=<>" : "", ret,
 	    envid);
 }
 
-/* A missing ORCPT is added: the next hop would not know what was asked. */
+/*
+ * The ORCPT of a recipient, octet for octet; what is not ASCII is escaped in
+ * it already (R6533-3-a), and one that got too long by that is left out. A
+ * missing one is added: the next hop would not know what was asked.
+ */
+static void
+put_orcpt(const struct client *c, const struct rcpt *rcpt, char *buf,
+    size_t size)
+{
+	struct slice	 given = rcpt->params.orcpt;
+	char		 value[PARAMS_ORCPT_MAX + 1];
+	int		 n;
+
+	if (given.p != NULL) {
+		if (given.len <= PARAMS_ORCPT_MAX)
+			put_param(buf, size, "ORCPT", given);
+		return;
+	}
+	n = orcpt_encode(SLICE_STR(rcpt->path), c->utf8, value, sizeof(value));
+	if (n > 0)
+		put_param(buf, size, "ORCPT", SLICE(value, (size_t)n));
+}
+
 static void
 envelope_rcpt(struct client *c, const struct rcpt *rcpt)
 {
 	char	 notify[PARAMS_VALUE_MAX + 10] = "";
-	char	 orcpt[PARAMS_ORCPT_MAX + 8] = "", xtext[PARAMS_ORCPT_MAX - 7];
+	char	 orcpt[PARAMS_ORCPT_MAX + 8] = "", path[JOB_PATH_MAX];
 
 	if (c->caps & CAP_DSN) {
 		put_param(notify, sizeof(notify), "NOTIFY",
 		    rcpt->params.notify_text);
-		if (rcpt->params.orcpt.p != NULL)
-			put_param(orcpt, sizeof(orcpt), "ORCPT",
-			    rcpt->params.orcpt);
-		else if (xtext_encode(SLICE_STR(rcpt->path), xtext,
-		    sizeof(xtext)) != -1)
-			snprintf(orcpt, sizeof(orcpt), " ORCPT=rfc822;%s",
-			    xtext);
+		put_orcpt(c, rcpt, orcpt, sizeof(orcpt));
 	}
-	client_command(c, 0, "RCPT TO:<%s>%s%s", rcpt->path, notify, orcpt);
+	client_command(c, 0, "RCPT TO:<%s>%s%s",
+	    tx_path(c, rcpt->path, path, sizeof(path)), notify, orcpt);
 }
 
 static size_t
@@ -265,12 +320,24 @@ envelope_pump(struct client *c)
 		conn_flush(c->conn);
 }
 
-/* Gather the recipients that are still to be sent, and begin. */
+/* Can it go to this next hop? Else it has its result. */
+static int
+rcpt_suits(struct client *c, struct rcpt *rcpt)
+{
+	struct result	 res;
+
+	if (downgrade_rcpt(c, rcpt, &res) == 0)
+		return 1;
+	job_rcpt_result(c->job, rcpt, &res, c->host, c->tls);
+	return 0;
+}
+
+/* Gather recipients that go together. */
 static void
-tx_begin(struct client *c)
+tx_gather(struct client *c)
 {
 	struct job	*job = c->job;
-	struct rcpt	**tx;
+	struct rcpt	**tx, *rcpt;
 	size_t		 i, want;
 
 	want = job->nrcpts < TX_RCPTS_MAX ? job->nrcpts : TX_RCPTS_MAX;
@@ -282,15 +349,32 @@ tx_begin(struct client *c)
 		c->txsize = want;
 	}
 	c->ntx = 0;
-	for (i = 0; i < job->nrcpts && c->ntx < want; i++)
-		if (job->rcpts[i].state == RCPT_PENDING)
-			c->tx[c->ntx++] = &job->rcpts[i];
+	for (i = 0; i < job->nrcpts && c->ntx < want; i++) {
+		rcpt = &job->rcpts[i];
+		if (rcpt->state != RCPT_PENDING || !rcpt_suits(c, rcpt))
+			continue;
+		if (c->ntx == 0)
+			c->null_sender = downgrade_null_sender(c, rcpt);
+		if (downgrade_null_sender(c, rcpt) == c->null_sender)
+			c->tx[c->ntx++] = rcpt;
+	}
+	c->utf8 = downgrade_utf8(c);
+}
+
+/* Begin with recipients that are still to be sent; -1: there is none. */
+static int
+tx_begin(struct client *c)
+{
+	tx_gather(c);
+	if (c->ntx == 0)
+		return -1;
 	c->sent = c->answered = c->accepted = 0;
 	c->mail_refused = 0;
 	c->offset = 0;
 	dot_init(&c->dot);
 	c->state = CLIENT_ENVELOPE;
 	envelope_pump(c);
+	return 0;
 }
 
 static void
@@ -309,10 +393,10 @@ envelope_rcpt_reply(struct client *c, struct rcpt *rcpt)
 	if ((c->reply.code == 452 || c->reply.code == 552) && c->accepted > 0)
 		return;
 	client_refusal(c, &res);
-	job_rcpt_result(c->job, rcpt, &res, c->host, c->tls);
+	tx_rcpt_result(c, rcpt, &res);
 }
 
-/* MAIL or RSET was refused, which is about all recipients. */
+/* MAIL or RSET was refused. */
 static void
 envelope_refused(struct client *c)
 {
@@ -343,7 +427,7 @@ envelope_data_reply(struct client *c)
 	client_refusal(c, &res);
 	tx_accepted_result(c, &res);
 	if (c->mail_refused)
-		job_all_results(c->job, &c->trouble, c->host, c->tls);
+		tx_refused(c);
 	c->rset_first = 1;
 	tx_end(c);
 }
@@ -358,7 +442,7 @@ envelope_ends_early(struct client *c, size_t i)
 	if (c->sent != c->answered)
 		return 0;
 	if (c->mail_refused) {
-		job_all_results(c->job, &c->trouble, c->host, c->tls);
+		tx_refused(c);
 		c->rset_first = 1;
 		tx_end(c);
 		return 1;
@@ -474,7 +558,7 @@ content_reply(struct client *c)
 
 	if (c->accepted == 0) {		/* that was the lone dot */
 		if (c->mail_refused)
-			job_all_results(c->job, &c->trouble, c->host, c->tls);
+			tx_refused(c);
 		tx_end(c);
 		return;
 	}
@@ -492,6 +576,9 @@ content_interrupted(struct client *c)
 	struct result	 res;
 
 	client_refusal(c, &res);
+	tx_accepted_result(c, &res);
+	result_set(&res, OUTCOME_TRANSIENT, "4.4.2", "the session ended with "
+	    "another transaction");
 	client_break(c, &res);
 }
 
@@ -645,64 +732,23 @@ client_event(enum conn_event ev, void *arg)
 
 /* --- from the pool --- */
 
-/* Has the content an octet with the high bit set? -1: cannot be read. */
-static int
-content_is_8bit(struct job *job)
-{
-	uint64_t	 off;
-	ssize_t		 n, i;
-
-	for (off = 0; off < job->size; off += (uint64_t)n) {
-		n = job_read(job, off, chunk, sizeof(chunk));
-		if (n <= 0)
-			return -1;
-		for (i = 0; i < n; i++)
-			if (chunk[i] & 0x80)
-				return 1;
-	}
-	return 0;
-}
-
-/* Can this next hop take it at all? 0, or -1 and the result. */
-static int
-job_suits(struct client *c, struct job *job, struct result *res)
-{
-	int	 n;
-
-	if (c->size_limit != 0 && job->size > c->size_limit) {
-		result_set(res, OUTCOME_PERMANENT, "5.3.4",
-		    "the next hop takes %llu octets at most, the message has "
-		    "%llu", (unsigned long long)c->size_limit,
-		    (unsigned long long)job->size);
-		return -1;
-	}
-	if (job->eightbit && (c->caps & CAP_8BITMIME) == 0) {
-		if ((n = content_is_8bit(job)) == 1)
-			result_set(res, OUTCOME_PERMANENT, "5.6.3",
-			    "the next hop does not take 8-bit content");
-		else if (n == -1)
-			result_set(res, OUTCOME_TRANSIENT, "4.3.0",
-			    "the message could not be read");
-		return n == 0 ? 0 : -1;
-	}
-	return 0;
-}
-
 int
 client_send(struct client *c, struct job *job)
 {
 	struct result	 res;
 
 	job->state = JOB_RUNNING;
-	if (job_suits(c, job, &res) == -1) {
+	if (downgrade_job(c, job, &res) == -1) {
 		job_all_results(job, &res, c->host, c->tls);
 		job_done(job, 0);
 		return 1;
 	}
 	c->job = job;
 	c->got_reply = 0;
-	tx_begin(c);
-	return 0;
+	if (tx_begin(c) == 0)
+		return 0;
+	job_finish(c, NULL);
+	return 1;
 }
 
 void

@@ -46,6 +46,7 @@ enum client_state {
 #define CAP_PLAIN	0x20
 #define CAP_LOGIN	0x40
 #define CAP_DSN		0x80
+#define CAP_SMTPUTF8	0x100
 
 /* RFC 5321 section 4.5.3.2, and our own for what it does not name; seconds. */
 #define TIMEOUT_CONNECT		30
@@ -89,6 +90,9 @@ struct client {
 	struct query		*query;
 	char			*addr[RESOLVE_MAX];
 	unsigned int		 naddr, iaddr;
+	unsigned int		 wants;		/* CAP_*: of the first job */
+	unsigned int		 fallback;	/* address to settle for */
+	int			 searched;	/* no address has all of it */
 	struct result		 trouble;	/* of the address in use */
 	struct result		 worst;		/* got furthest */
 	enum client_state	 worst_state;
@@ -108,6 +112,8 @@ struct client {
 	size_t			 accepted;	/* recipients */
 	int			 rset_first;	/* begin with RSET */
 	int			 mail_refused;
+	int			 null_sender;	/* its MAIL says <> */
+	int			 utf8;		/* it says SMTPUTF8 */
 	int			 got_reply;	/* since the job came */
 	uint64_t		 offset;	/* content octets written */
 	struct dot		 dot;
@@ -141,6 +147,8 @@ void	 client_quit(struct client *);
  */
 void	 client_command(struct client *, unsigned int timeout, const char *fmt,
 	    ...) __attribute__((__format__(printf, 3, 4)));
+/* What the queue is to know of the next hop: RESULT_*. */
+uint8_t	 client_flags(const struct client *);
 /* The reply under way, as a result. */
 void	 client_result(const struct client *, struct result *);
 /* The same where 2xx and 3xx make no sense: these count as transient. */

@@ -20,6 +20,7 @@
 #include <openssl/sha.h>
 
 #include "common/log.h"
+#include "msad/relay/downgrade.h"
 #include "msad/relay/job.h"
 
 RB_HEAD(job_tree, job);
@@ -132,7 +133,8 @@ job_new(struct ipc_msg *msg)
 		fatal("out of memory");
 	job->sid = msg->sid;
 	job->size = size;
-	job->eightbit = flags & 1;
+	job->eightbit = (flags & JOB_8BIT) != 0;
+	job->utf8header = (flags & JOB_UTF8HEADER) != 0;
 	job->fd[0] = ipc_take_fd(msg);
 	job->fd[1] = -1;
 	if ((job->id = slice_dup(id)) == NULL ||
@@ -213,6 +215,7 @@ job_complete(struct job *job)
 			job->len[0] = (uint64_t)st.st_size;
 	}
 	job->len[1] = job->size - job->len[0];
+	job->needs = downgrade_needs(job);
 	return 0;
 }
 
@@ -273,7 +276,7 @@ job_rcpt_result(struct job *job, struct rcpt *rcpt, const struct result *res,
 	ipc_put_str(queue, host);
 	ipc_put_str(queue, res->text);
 	ipc_put_str(queue, tls);
-	ipc_put_u8(queue, res->dsn ? RESULT_DSN : 0);
+	ipc_put_u8(queue, res->flags);
 	ipc_send(queue);
 }
 
@@ -341,7 +344,7 @@ result_set(struct result *res, enum outcome outcome, const char *enhanced,
 
 	res->outcome = outcome;
 	res->code = 0;
-	res->dsn = 0;
+	res->flags = 0;
 	strlcpy(res->enhanced, enhanced, sizeof(res->enhanced));
 	va_start(ap, fmt);
 	vsnprintf(res->text, sizeof(res->text), fmt, ap);

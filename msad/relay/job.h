@@ -19,6 +19,7 @@
 #define JOB_RCPTS_MAX	10000
 #define JOB_TEXT_MAX	1024	/* of a reply or reason, with its NUL */
 #define JOB_CRED_SIZE	32
+#define JOB_PATH_MAX	256	/* of a path as A-labels, with its NUL */
 
 enum outcome {			/* as in RELAY_RESULT */
 	OUTCOME_DELIVERED = 0,
@@ -32,7 +33,7 @@ struct result {
 	uint16_t	 code;		/* reply code; 0: not a reply */
 	char		 enhanced[16];
 	char		 text[JOB_TEXT_MAX];
-	int		 dsn;		/* the next hop lists DSN */
+	uint8_t		 flags;		/* RESULT_*: the next hop's */
 };
 
 enum rcpt_state {
@@ -67,6 +68,8 @@ struct job {
 	size_t		 password_len;
 	uint8_t		 cred[JOB_CRED_SIZE]; /* equal: same credentials */
 	int		 eightbit;
+	int		 utf8header;	/* in its header or that of a part */
+	unsigned int	 needs;		/* CAP_*, all recipients together */
 	char		*text;		/* that params points into */
 	struct mail_params params;
 	uint64_t	 size;		/* octets of the message */
@@ -75,6 +78,7 @@ struct job {
 	struct rcpt	*rcpts;
 	size_t		 nrcpts;
 	unsigned int	 restarts;	/* put back after a lost connection */
+	int		 with_sender;	/* MAIL FROM:<> was refused */
 };
 TAILQ_HEAD(job_list, job);
 

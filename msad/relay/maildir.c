@@ -6,8 +6,9 @@
  * written to tmp/, flushed, moved to new/, and that directory is flushed once
  * for all of them; only then the results go out. A message goes in once,
  * whatever the number of its recipients in the job. Lines end with LF, as
- * readers of a Maildir expect; Return-Path is put in front. Names follow the
- * usual pattern: seconds, then what is unique here, then the host.
+ * readers of a Maildir expect; Return-Path is put in front. 8-bit octets and
+ * addresses outside ASCII are taken as they are. Names follow the usual
+ * pattern: seconds, then what is unique here, then the host.
  */
 
 #include <sys/types.h>
@@ -206,6 +207,7 @@ maildir_move(struct delivery *d)
 	}
 	result_set(&d->res, OUTCOME_DELIVERED, "2.0.0", "in the Maildir as %s",
 	    d->name);
+	d->res.flags = RESULT_SMTPUTF8;
 }
 
 static void

@@ -6,7 +6,8 @@
  * clients report here. A job takes the connection that was used last, so
  * that those no longer needed fall idle and end; when none is free a new one
  * is opened, as far as the block's concurrency allows. Credentials come with
- * the jobs: a connection serves only jobs with those it logged in with.
+ * the jobs: a connection serves only jobs with those it logged in with, and
+ * none that needs an extension which another address of the host may have.
  */
 
 #include <sys/types.h>
@@ -21,6 +22,7 @@
 #include "common/child.h"
 #include "common/log.h"
 #include "msad/relay/client.h"
+#include "msad/relay/downgrade.h"
 #include "msad/relay/pool.h"
 #include "msad/relay/trust.h"
 
@@ -196,13 +198,20 @@ client_is_used_up(const struct client *c)
 	    now() - c->born >= CLIENT_AGE_MAX;
 }
 
+static int
+client_suits(const struct client *c, const struct job *job)
+{
+	return client_same_credentials(c, job) &&
+	    !downgrade_other_address(c, job);
+}
+
 static struct client *
 idle_for(struct pool *p, const struct job *job)
 {
 	struct client	*c;
 
 	TAILQ_FOREACH(c, &p->list[PLACE_IDLE], entry)
-		if (client_same_credentials(c, job))
+		if (client_suits(c, job))
 			return c;
 	return NULL;
 }
@@ -355,8 +364,15 @@ pool_ready(struct pool *p, struct client *c)
 		pool_run(p);
 		return;
 	}
+	/* the first in the row is not to starve behind those that suit */
+	job = TAILQ_FIRST(&p->waiting);
+	if (job != NULL && p->nsetup == 0 && !client_suits(c, job)) {
+		pool_grow(p);
+		if (c->place != PLACE_IDLE)
+			return;
+	}
 	TAILQ_FOREACH_SAFE(job, &p->waiting, entry, next) {
-		if (!client_same_credentials(c, job))
+		if (!client_suits(c, job))
 			continue;
 		waiting_remove(p, job);
 		if (client_send(c, job) == 0) {
@@ -366,6 +382,7 @@ pool_ready(struct pool *p, struct client *c)
 	}
 	conn_shrink(c->conn);
 	conn_timeout(c->conn, CLIENT_IDLE_SECONDS);
+	pool_grow(p);		/* for those that need another one */
 }
 
 /*

@@ -4,9 +4,10 @@
  * Called by pool.c (client_new) and by client.c for what happens before
  * CLIENT_IDLE. All addresses of the host are tried in order; what goes wrong
  * before the login moves on to the next one, and what went wrong where it got
- * furthest is the reason when none is left. TLS, once the relay block asks
- * for it, is never done without. Every failure here is transient, save a next
- * hop that turns out to be ourselves.
+ * furthest is the reason when none is left. An address that lacks an extension
+ * which the job needs is passed by while there are others. TLS, once the relay
+ * block asks for it, is never done without. Every failure here is transient,
+ * save a next hop that turns out to be ourselves.
  */
 
 #include <sys/types.h>
@@ -130,6 +131,12 @@ setup_next_address(struct client *c)
 		    "cannot connect: %s", reason);
 		setup_note(c);
 	}
+	if (c->fallback != 0 && !c->searched) {
+		c->searched = 1;
+		c->iaddr = c->fallback - 1;
+		setup_next_address(c);
+		return;
+	}
 	c->trouble = c->worst;
 	strlcpy(c->host, c->worst_host, sizeof(c->host));
 	setup_fail(c);
@@ -168,6 +175,7 @@ client_new(struct pool *pool, const struct job *job)
 		fatal("out of memory");
 	c->pool = pool;
 	c->born = now();
+	c->wants = job->needs;
 	reply_init(&c->reply);
 	strlcpy(c->host, pool_conf(pool)->host, sizeof(c->host));
 	if (job->user != NULL) {
@@ -341,6 +349,8 @@ setup_capability(struct client *c, struct slice line)
 		c->caps |= CAP_STARTTLS;
 	else if (slice_is_nocase(word, "DSN"))
 		c->caps |= CAP_DSN;
+	else if (slice_is_nocase(word, "SMTPUTF8"))
+		c->caps |= CAP_SMTPUTF8;
 	else if (slice_is_nocase(word, "SIZE")) {
 		c->caps |= CAP_SIZE;
 		c->size_limit = size_limit(next_word(&line));
@@ -366,6 +376,8 @@ setup_capabilities(struct client *c)
 	c->size_limit = 0;
 	for (i = 1; reply_line(&c->reply, i, &p, &len) == 0; i++)
 		setup_capability(c, SLICE(p, len));
+	if ((c->caps & CAP_8BITMIME) == 0)	/* RFC 6531 section 3.1 */
+		c->caps &= ~(unsigned int)CAP_SMTPUTF8;
 }
 
 /* Does the reply begin with our own name (R5321-6.3-b)? */
@@ -394,6 +406,28 @@ setup_ehlo(struct client *c)
 	    pool_conf(c->pool)->helo);
 }
 
+/*
+ * This address lacks an extension that the job needs: go on to the next one.
+ * When none has it, one that lacks it will do, to say so (R6531-3.2-b).
+ */
+static int
+setup_looks_on(struct client *c)
+{
+	if ((c->wants & ~c->caps) == 0 || c->searched)
+		return 0;
+	if (c->iaddr == c->naddr) {
+		c->searched = 1;
+		return 0;
+	}
+	if (c->fallback == 0)
+		c->fallback = c->iaddr;
+	client_command(c, TIMEOUT_QUIT, "QUIT");
+	setup_disconnect(c);
+	reply_reset(&c->reply);
+	setup_next_address(c);
+	return 1;
+}
+
 /* EHLO or HELO was taken: what comes next? */
 static void
 setup_greeted(struct client *c)
@@ -411,7 +445,9 @@ setup_greeted(struct client *c)
 		}
 		c->state = CLIENT_STARTTLS;
 		client_command(c, TIMEOUT_COMMAND, "STARTTLS");
-	} else if (c->user != NULL)
+	} else if (setup_looks_on(c))
+		return;
+	else if (c->user != NULL)
 		setup_auth(c);
 	else
 		setup_done(c);

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 # Memory of sessions in the middle of a large message: regress/bench/memory.pl
-# [SESSIONS]. Prints the proportional set size of all processes, in kB, as the
-# octets come, and what a session takes of it. As root, after make.
+# [SESSIONS]. Prints the memory of their own (not that of programs and libraries)
+# of all processes, in kB, as the octets come, and what a session takes of it. As
+# root, after make.
 use strict;
 use warnings;
 
@@ -16,10 +17,10 @@ my $d = Msad->new(frontend_workers => 2, level => 'notice', extra =>
 my $u = $d->account(0);
 $| = 1;
 
-sub pss {
+sub memory {
 	my %m = (all => 0);
 	for my $p ({ pid => $d->{pid}, name => 'msad' }, $d->children) {
-		slurp("/proc/$p->{pid}/smaps_rollup") =~ /^Pss:\s+(\d+) kB/m or next;
+		slurp("/proc/$p->{pid}/smaps_rollup") =~ /^Anonymous:\s+(\d+) kB/m or next;
 		$m{$_} += $1 for $p->{name}, 'all';
 	}
 	return \%m;
@@ -28,10 +29,10 @@ sub pss {
 my $warm = $d->session(0);
 $warm->submit($u->{address}, 'r@x.example', "From: <$u->{address}>\r\n\r\nx\r\n");
 $warm->quit;
-my $start = pss();
+my $start = memory();
 sub show {
 	my ($what) = @_;
-	my $m = pss();
+	my $m = memory();
 	printf("%-24s all %7d front-ends %6d queue %6d: %6.1f a session\n", $what,
 	    $m->{all}, $m->{'msad-frontend'}, $m->{'msad-queue'},
 	    ($m->{all} - $start->{all}) / $n);

@@ -7,18 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/mailbox.h"
 #include "msad/queue/check.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 static enum verdict
-run(const uint8_t *p, size_t hlen, size_t len, size_t step)
+run(const uint8_t *p, size_t hlen, size_t len, size_t step, bool utf8)
 {
 	struct check	c;
 	enum verdict	v;
 	size_t		i, n;
 
 	check_begin(&c, 1024 * 1024);
+	c.utf8 = utf8;
 	check_header(&c, "From: a@b.example\r\n", 19);
 	for (i = 0; i < len; i += n) {
 		n = step;
@@ -57,20 +59,25 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	enum verdict	whole;
 	size_t		hlen, step;
+	bool		utf8;
 
 	if (size < 3)
 		return 0;
 	hlen = (size_t)data[0] << 8 | data[1];
 	step = (size_t)data[2] % 17 + 1;
+	utf8 = data[2] & 0x80;
 	data += 3;
 	size -= 3;
 	if (hlen > size)
 		hlen = size;
-	whole = run(data, hlen, size, size + 1);
-	if (run(data, hlen, size, step) != whole)
+	whole = run(data, hlen, size, size + 1, utf8);
+	if (run(data, hlen, size, step, utf8) != whole)
 		abort();
 	if (whole == VERDICT_OK) {
 		must_be_clean(data, hlen);
+		if (utf8 ? !mailbox_utf8_ok(SLICE(data, hlen)) :
+		    check_8bit((const char *)data, hlen))
+			abort();
 		must_be_clean(data + hlen, size - hlen);
 	}
 	return 0;

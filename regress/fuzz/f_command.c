@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/mailbox.h"
+#include "common/orcpt.h"
 #include "msad/frontend/command.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *, size_t);
@@ -40,11 +42,21 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	inside(cmd.args, p, size);
 	known(r = command_mail(cmd.args, EXT_ALL, &mail));
-	if (r == REPLY_NONE)
+	if (r == REPLY_NONE) {
 		inside(mail.path, p, size);
+		if (!orcpt_is_ascii(mail.path) && (!mail.params.smtputf8 ||
+		    !mailbox_utf8_ok(mail.path)))
+			abort();
+	}
+	if (command_rcpt(cmd.args, EXT_DSN, &rcpt) == REPLY_NONE &&
+	    (!orcpt_is_ascii(rcpt.path) || (rcpt.params.orcpt.p != NULL &&
+	    !orcpt_is_ascii(rcpt.params.orcpt))))
+		abort();
 	known(r = command_rcpt(cmd.args, EXT_ALL, &rcpt));
 	if (r == REPLY_NONE) {
 		inside(rcpt.path, p, size);
+		if (!mailbox_utf8_ok(rcpt.path))
+			abort();
 		if (memchr(rcpt.path.p, '\r', rcpt.path.len) != NULL ||
 		    memchr(rcpt.path.p, '\n', rcpt.path.len) != NULL ||
 		    memchr(rcpt.path.p, '\0', rcpt.path.len) != NULL)

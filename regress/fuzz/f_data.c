@@ -1,8 +1,9 @@
 /* links: msad/frontend/data.c */
 /*
- * The octets behind 354: the first octet chooses a split, which must not
- * matter; what is found without fault has clean lines, and the end is where a
- * search for CRLF.CRLF finds it.
+ * The octets behind 354, and the same octets in chunks of BDAT: the first octet
+ * chooses a split, which must not matter; what is found without fault has clean
+ * lines. The end of the one is where a search for CRLF.CRLF finds it; the other
+ * takes every octet as it is.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -73,6 +74,71 @@ check_clean(const struct result *r)
 		abort();
 }
 
+/* Octets of BDAT in pieces; all of each is taken and nothing is changed. */
+static bool
+feed_chunks(struct data *d, const char *p, size_t n, size_t piece)
+{
+	struct data_run	run;
+	size_t		i, off, k, at;
+
+	memset(d, 0, sizeof(*d));
+	for (off = 0; off < n; off += k) {
+		k = n - off < piece ? n - off : piece;
+		data_chunk(d, SLICE(p + off, k), &run);
+		for (i = 0, at = off; i < run.n; at += run.slices[i++].len)
+			if (run.slices[i].len > off + k - at ||
+			    memcmp(run.slices[i].p, p + at,
+			    run.slices[i].len) != 0)
+				abort();
+		if (at != off + k || run.octets != k || d->state == DATA_END)
+			abort();
+	}
+	if (d->size != n)
+		abort();
+	return data_chunk_end(d);
+}
+
+/* The faults as a plain look at all octets at once finds them. */
+static unsigned int
+chunk_faults(const char *p, size_t n)
+{
+	unsigned int	faults = 0;
+	size_t		i, line = 0;
+
+	for (i = 0; i < n; i++) {
+		if (p[i] == '\0')
+			faults |= DATA_NUL;
+		if (p[i] == '\n' && (i == 0 || p[i - 1] != '\r'))
+			faults |= DATA_BARE_LF;
+		if (p[i] == '\r' && (i + 1 == n || p[i + 1] != '\n'))
+			faults |= DATA_BARE_CR;
+		if (p[i] == '\n' && i > 0 && p[i - 1] == '\r')
+			line = 0;
+		else if (p[i] != '\r' || (i + 1 < n && p[i + 1] != '\n'))
+			line++;		/* not a CR that may be the end's */
+		if (line > DATA_LINE_MAX)
+			faults |= DATA_LONG;
+	}
+	return faults;
+}
+
+static void
+chunks(const char *p, size_t n, size_t piece)
+{
+	struct data	 a, b;
+	bool		 open, again;
+
+	open = feed_chunks(&a, p, n, n + 1);
+	again = feed_chunks(&b, p, n, piece);
+	if (open != again || a.faults != b.faults || a.state != DATA_END ||
+	    b.state != DATA_END || a.line != b.line)
+		abort();
+	if ((a.faults & ~DATA_STOP) != chunk_faults(p, n))
+		abort();
+	if (!open && n > 0 && p[n - 1] != '\n')
+		abort();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -90,6 +156,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	check_end(&a, p, n);
 	check_clean(&a);
+	chunks(p, n, (size_t)data[0] % 16 + 1);
 	free(a.text);
 	free(b.text);
 	return 0;

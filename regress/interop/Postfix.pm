@@ -27,6 +27,9 @@ my %kinds = (
 	tlslogin => ['smtpd_tls_wrappermode=yes', 'smtpd_sasl_path=login'],
 	# no STARTTLS, AUTH is offered in the clear
 	stripped => ['smtpd_tls_security_level=none'],
+	# STARTTLS and AUTH, and else nothing beyond RFC 5321
+	less => ['smtpd_discard_ehlo_keywords=' .
+	    '8bitmime,smtputf8,chunking,dsn,size,pipelining,enhancedstatuscodes,etrn,vrfy'],
 );
 
 # Why it cannot run here, or nothing.
@@ -118,7 +121,9 @@ virtual_mailbox_base = $h
 virtual_uid_maps = static:$uid
 virtual_gid_maps = static:$gid
 virtual_transport = virtual
-message_size_limit = 20000000
+message_size_limit = 100000000
+virtual_mailbox_limit = 0
+smtputf8_enable = yes
 CF
 }
 
@@ -185,8 +190,8 @@ sub mails {
 }
 
 sub mails_wait {
-	my ($self, $n, $subject) = @_;
-	wait_for { (() = $self->mails($subject)) >= $n };
+	my ($self, $n, $subject, $deadline) = @_;
+	wait_for { (() = $self->mails($subject)) >= $n } $deadline;
 	return $self->mails($subject);
 }
 

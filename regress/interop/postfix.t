@@ -1,6 +1,8 @@
 # A real Postfix as smart host: STARTTLS and TLS from the start, certificate
 # and name verified, SASL PLAIN and LOGIN from the table of secrets. What it
 # delivers is what was submitted, octet for octet, below added trace fields.
+# A Postfix that offers all its extensions and one that offers none get messages
+# of every kind, octet for octet or as the same parts when decoded.
 # What it cannot be trusted with is kept, with the reason in the queue, and
 # not a word of it is sent. What it refuses comes back to the sender as a DSN.
 #
@@ -10,6 +12,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../smtp", $FindBin::Bin;
+use Digest::SHA qw(sha256_hex);
 use JSON::PP;
 use MIME::Base64;
 use Msad;
@@ -27,7 +30,7 @@ my $p = Postfix->new(dir => $dir, users => { 'relay' => 'pass phrase',
     # a listener for each fault, so that what its log says is of that alone
     more => { wrongpw => 'starttls', wrongpwl => 'tlslogin',
 	wrongca => 'starttls', wrongcatls => 'tls', stripped => 'stripped',
-	unverified => 'stripped' });
+	unverified => 'stripped', all => 'starttls', less => 'less' });
 push @{ $d->{nexthops} }, $p;
 
 Msad::run("cd $dir && openssl req -x509 -newkey ec -pkeyopt " .
@@ -44,6 +47,8 @@ my %relay = (
 	tls => ['tls', "tls $second"],
 	login => ['login', "starttls $second"],
 	tlslogin => ['tlslogin', "tls $good"],
+	all => ['all', "starttls $good"],
+	less => ['less', "starttls $good"],
 	wrongpw => ['wrongpw', 'starttls ' . $good =~ s/isp/wrong/r],
 	wrongpwl => ['wrongpwl', 'tls ' . $good =~ s/isp/wrong/r],
 	wrongca => ['wrongca', 'starttls ' . $good =~ s/ca\.pem/other.pem/r],
@@ -60,7 +65,7 @@ for my $r (sort keys %relay) {
 	$matches .= "match from auth sender <t-$r> relay \"$r\"\n";
 }
 $d->{relay} = $relays;
-$d->{tables} = $table . "table secrets file:\"$dir/secrets\"\n";
+$d->{tables} = $table . "limit session { size 80M }\ntable secrets file:\"$dir/secrets\"\n";
 $d->{match} = $matches;
 $d->write_conf;
 $d->start;
@@ -226,6 +231,176 @@ print(json.dumps({"type":m.get_content_type(),"report":m.get_param("report-type"
 	open(my $f, '-|', 'python3', '-c', $py, "$dir/dsn") or die;
 	local $/;
 	return decode_json(scalar(<$f>) || '{}');
+}
+
+# --- every kind of message (acceptance of issue B, line 2) ---
+
+# The parts that hold no others, decoded by python3: "type octets digest".
+sub leaves {
+	my ($octets) = @_;
+	spew("$dir/mail", $octets);
+	my $py = 'import email,sys,json,hashlib
+m=email.message_from_bytes(open(sys.argv[1],"rb").read())
+out=[]
+for p in m.walk():
+    if p.is_multipart(): continue
+    b=p.get_payload(decode=True)
+    out.append("%s %d %s" % (p.get_content_type(), len(b), hashlib.sha256(b).hexdigest()))
+print(json.dumps(out+[str(d) for p in m.walk() for d in p.defects]))';
+	open(my $f, '-|', 'python3', '-c', $py, "$dir/mail") or die;
+	local $/;
+	return decode_json(scalar(<$f>) || '[]');
+}
+
+sub leaf {
+	my ($type, $octets) = @_;
+	$octets =~ s/\r\n/\n/g if $type =~ /^text/;
+	return join(' ', $type, length $octets, sha256_hex($octets));
+}
+
+# The report that came back to the sender of that relay and names the text.
+sub returned {
+	my ($relay, $text) = @_;
+	my $dsn;
+	wait_for {
+		$p->mails('');
+		($dsn) = grep { /^Delivered-To: me\@\Q$relay\E\.example$/m && /$text/ }
+		    map { @$_ } values %{ $p->{box} };
+		$dsn;
+	};
+	return $dsn // '';
+}
+
+my $mime = 'MIME-Version: 1.0';
+my $utf8 = "Gr\xc3\xbc\xc3\x9fe aus K\xc3\xb6ln \r\n.\r\n\r\n" . "\xe2\x82\xac" x 300 . "\r\n";
+my $binary = join('', map { chr } 0 .. 255) . "\r\r\n\n\0\r\n.\r\n--=_b-\r\n" . "\xff\r" x 5000;
+my $large = '';
+srand(40);
+$large .= pack('N*', map { int(rand(2**32)) } 1 .. 1024) for 1 .. 64;
+$large x= 160;		# 40 MiB
+
+for my $relay (qw(all less)) {
+	my $subject = sub { "$_[0] by $relay" };
+	my $from = "me\@$relay.example";
+
+	subtest "$relay: 7-bit text" => sub {
+		for my $name (grep { !/^8/ } sort keys %body) {
+			my $m = header($relay, $subject->("kind $name")) . $body{$name};
+			submit($relay, 'you@y.example', $m);
+			same(($p->mails_wait(1, $subject->("kind $name")))[0] // '', $m,
+			    "R5321-4.5.2-a $name");
+		}
+	};
+
+	subtest "$relay: 8-bit" => sub {
+		my $m = header($relay, $subject->('eight'), $mime,
+		    'Content-Type: multipart/mixed; boundary="=_b"') .
+		    "--=_b\r\nContent-Type: text/plain; charset=utf-8\r\n" .
+		    "Content-Transfer-Encoding: 8bit\r\n\r\n$utf8\r\n--=_b\r\n" .
+		    "Content-Type: image/x\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" .
+		    "\xff\xd8\x01\r\n\r\n--=_b--\r\n";
+		submit($relay, 'you@y.example', $m, mail => ' BODY=8BITMIME');
+		my ($got) = $p->mails_wait(1, $subject->('eight'));
+		unlike($got // '', qr/[\x80-\xff]/, 'R6409-8.4-a encoded');
+		is_deeply(leaves($got // ''), [leaf('text/plain', $utf8),
+		    leaf('image/x', "\xff\xd8\x01\r\n")], 'R6152-3-b the same parts');
+		# what must not be altered
+		$m = header($relay, $subject->('signed'), $mime, 'Content-Type: multipart/signed; ' .
+		    'boundary="=_b"; micalg=x; protocol="x/y"') . "--=_b\r\nContent-Type: text/plain; " .
+		    "charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n$utf8\r\n--=_b\r\n" .
+		    "Content-Type: x/y\r\n\r\nsignature\r\n--=_b--\r\n";
+		my $r = submit($relay, 'you@y.example', $m, mail => ' BODY=8BITMIME');
+		if ($relay eq 'all') {
+			same(($p->mails_wait(1, $subject->('signed')))[0] // '', $m, 'R6409-8-b signed');
+			return;
+		}
+		my $x = dsn(returned($relay, "queue id $r->{id} "));
+		is($x->{status}[1]{status}, '5.6.1', 'R6409-8-b signed: 5.6.1');
+		is(scalar(() = $p->mails($subject->('signed'))), 0, 'R6409-8-b and not altered');
+	};
+
+	subtest "$relay: binary" => sub {
+		my $m = header($relay, $subject->('binary'), $mime,
+		    'Content-Type: multipart/mixed; boundary="=_b"') .
+		    "--=_b\r\nContent-Type: text/plain\r\n\r\nsee there\r\n--=_b\r\n" .
+		    "Content-Type: application/octet-stream\r\n" .
+		    "Content-Transfer-Encoding: binary\r\n\r\n$binary\r\n--=_b--\r\n";
+		$c->cmd("MAIL FROM:<$from> BODY=BINARYMIME");
+		$c->cmd('RCPT TO:<you@y.example>');
+		my $half = int(length($m) / 2);
+		$c->send("BDAT $half\r\n" . substr($m, 0, $half));
+		is($c->reply->{code}, 250, 'R3030-2-a a chunk');
+		$c->send('BDAT ' . (length($m) - $half) . " LAST\r\n" . substr($m, $half));
+		is($c->reply->{code}, 250, 'R3030-2-a the last one');
+		my ($got) = $p->mails_wait(1, $subject->('binary'));
+		is_deeply(leaves($got // ''), [leaf('text/plain', 'see there'),
+		    leaf('application/octet-stream', $binary)], 'R3030-3-b the same parts');
+	};
+
+	subtest "$relay: addresses and headers in UTF-8" => sub {
+		my $domain = "b\xc3\xbccher.example";
+		my $m = header($relay, $subject->('address')) . "ascii\r\n";
+		my $r = submit($relay, ["gr\xc3\xbc\xc3\x9fe\@$domain", "plain\@$domain", 'you@y.example'],
+		    $m, mail => ' SMTPUTF8');
+		my @got = $p->mails_wait($relay eq 'all' ? 3 : 2, $subject->('address'));
+		my @to = sort map { /^Delivered-To: (.*)$/m ? $1 : () } @got;
+		is(scalar(grep { substr($_, -length("\nascii\n")) ne "\nascii\n" } @got), 0, 'the body');
+		if ($relay eq 'all') {
+			is("@to", "gr\xc3\xbc\xc3\x9fe\@$domain plain\@$domain you\@y.example",
+			    'R6531-3.2-b all as they are');
+		} else {
+			is("@to", 'plain@xn--bcher-kva.example you@y.example', 'R6531-3.2-c by A-label');
+			my $text = returned($relay, "queue id $r->{id} ");
+			like($text, qr/^Content-Type: message\/global-delivery-status$/m, 'R6533-4-a a report');
+			like($text, qr/^Final-Recipient: utf-8; gr=C3=BC=C3=9Fe\@b=C3=BCcher\.example\n(?:.+\n)*Status: 5\.6\.7$/m,
+			    'R6531-3.2-b 5.6.7 for the other one');
+		}
+		my $h = header($relay, $subject->('header'), "X-City: K\xc3\xb6ln") . "ascii\r\n";
+		$r = submit($relay, 'you@y.example', $h, mail => ' SMTPUTF8');
+		if ($relay eq 'all') {
+			same(($p->mails_wait(1, $subject->('header')))[0] // '', $h, 'R6531-3.2-b header');
+		} else {
+			like(returned($relay, "queue id $r->{id} "), qr/^Status: 5\.6\.9$/m,
+			    'R6531-3.2-b header: 5.6.9');
+		}
+		is_deeply([grep { /non-ASCII|SMTPUTF8 is req/ } $p->log_of($relay)], [],
+		    'Postfix has seen none that it was not told of');
+	};
+
+	subtest "$relay: an attachment of 40 MiB" => sub {
+		my $m = header($relay, $subject->('forty'), $mime,
+		    'Content-Type: multipart/mixed; boundary="=_b"') .
+		    "--=_b\r\nContent-Type: text/plain\r\n\r\nsee there\r\n--=_b\r\n" .
+		    "Content-Type: application/octet-stream\r\n" .
+		    "Content-Transfer-Encoding: base64\r\n\r\n" .
+		    encode_base64($large, "\r\n") . "\r\n--=_b--\r\n";
+		submit($relay, 'you@y.example', $m, timeout => 120);
+		my ($got) = $p->mails_wait(1, $subject->('forty'), 60);
+		same($got // '', $m, length($m) . ' octets');
+		is_deeply(leaves($got // ''), [leaf('text/plain', 'see there'),
+		    leaf('application/octet-stream', $large)], 'the same parts');
+		@{ $p->{box}{$subject->('forty')} } = ();
+	};
+
+	subtest "$relay: 1000 recipients" => sub {
+		my @rcpts = map { "r$_\@" . (qw(x y z))[$_ % 3] . '.example' } 1 .. 1000;
+		my $m = header($relay, $subject->('thousand')) . "to many\r\n";
+		my $r = submit($relay, \@rcpts, $m, timeout => 60);
+		is(scalar(grep { $_->{code} == 250 } @{ $r->{rcpts} }), 1000, 'all are taken');
+		my @got = $p->mails_wait(1000, $subject->('thousand'), 120);
+		my %to;
+		for my $g (@got) {
+			$to{$1}++ if $g =~ /^Delivered-To: (.*)$/m;
+		}
+		is(scalar(keys %to), 1000, 'each gets it');
+		is(scalar(grep { $_ != 1 } values %to), 0, 'once');
+		my $want = $m =~ s/\r\n/\n/gr;
+		is(scalar(grep { substr($_, -length $want) ne $want } @got), 0, 'and the same octets');
+	};
+
+	my $log = $p->log_of($relay);
+	my ($ehlo) = $log =~ /(improper command|too many errors|lost connection.*)/;
+	is($ehlo // '', '', "$relay: Postfix had nothing to complain of");
 }
 
 subtest 'a recipient that Postfix rejects' => sub {

@@ -187,6 +187,12 @@ subtest 'a next hop without DSN' => sub {
 	my $t = arrived('lacks', 'one@x.example') or return fail('arrived');
 	unlike("$t->{mail} @{ $t->{rcpt_args} }", qr/RET|ENVID|NOTIFY|ORCPT/,
 	    'R3461-5.2.2-a no parameter of DSN');
+	my $never = arrived('lacks', 'four@x.example');
+	is($never->{from}, '', 'R3461-5.2.2-b NOTIFY=NEVER goes with the null sender');
+	is("@{ $never->{rcpts} }", 'four@x.example', 'R3461-5.2.2-b in a transaction of its own');
+	is("@{ $t->{rcpts} }", 'one@x.example two@x.example three@x.example',
+	    'R3461-5.2.2-b the others in theirs');
+	is($never->{data}, $t->{data}, 'R3461-5.2.2-b of the same message');
 	my $m = parsed(report('lacks', $id) // '');
 	my ($per, @rcpt) = @{ $m->{status} // [] };
 	is(scalar @rcpt, 1, 'R3461-5.2.2-a only the one who asked, R3461-5.2.8-a') or return;
@@ -207,7 +213,8 @@ subtest 'a next hop without DSN' => sub {
 	is(scalar @{ $m->{defects} }, 0, 'R6522-3-a no defects');
 	finished($id);
 	is(scalar(reports('lacks', $id)), 1, 'R3461-5.2.8-a one report');
-	my ($dsn) = grep { $_->{from} eq '' } $hop{lacks}->transactions;
+	my ($dsn) = grep { $_->{from} eq '' && $_->{rcpts}[0] =~ /^me/ }
+	    $hop{lacks}->transactions;
 	is($dsn->{rcpt_args}[0], 'TO:<me@lacks.example>', 'R3461-6.1-a to the sender, bare');
 };
 

@@ -9,7 +9,6 @@
  * "password@any": an account that may really log in, for what only a logged-in
  * session can try.
  */
-#include <sys/types.h>
 #include <sys/socket.h>
 
 #include <stdio.h>
@@ -30,6 +29,10 @@ static int		 verdict;	/* of the last answer */
 static char		 queue_id[64];
 static int		 signed_ok;
 static char		 attack[64];
+/* What MAIL, RCPT and the end carry; attacks set them. */
+static const char	*mail_params = "";
+static const char	*rcpt_params = "";
+static uint8_t		 end_flags;
 
 static void
 outcome(const char *what)
@@ -188,7 +191,7 @@ mail(uint64_t sid, const char *from)
 	ipc_start(queue, IPC_SMTP_MAIL, sid);
 	ipc_put_str(queue, from);
 	ipc_put_u64(queue, 0);
-	ipc_put_str(queue, "");
+	ipc_put_str(queue, mail_params);
 	ipc_send(queue);
 	return answer(queue, IPC_SMTP_VERDICT);
 }
@@ -198,7 +201,7 @@ rcpt(uint64_t sid, const char *to)
 {
 	ipc_start(queue, IPC_SMTP_RCPT, sid);
 	ipc_put_str(queue, to);
-	ipc_put_str(queue, "");
+	ipc_put_str(queue, rcpt_params);
 	ipc_send(queue);
 	return answer(queue, IPC_SMTP_VERDICT);
 }
@@ -229,6 +232,7 @@ end(uint64_t sid, uint64_t size)
 {
 	ipc_start(queue, IPC_SMTP_END, sid);
 	ipc_put_u64(queue, size);
+	ipc_put_u8(queue, end_flags);
 	ipc_send(queue);
 	return answer(queue, IPC_SMTP_QUEUED);
 }
@@ -631,10 +635,171 @@ a_forged_sender_field(void)
 }
 
 static void
+a_forged_results(void)
+{
+	send_as("Authentication-Results: (x) \"Forged-Results.Example.ORG\" "
+	    "1;\r\n\tauth=pass smtp.auth=root\r\nFrom: ", "\r\n");
+}
+
+static void
 a_forged_resent(void)
 {
 	send_as("Resent-From: root@example.org\r\nResent-From: ",
 	    "\r\nFrom: root@example.org\r\n");
+}
+
+/* Parameters that our front-end would never write so. */
+static void
+mail_with(const char *params)
+{
+	char	 own[300];
+
+	mail_params = params;
+	if (log_in(1) == 0)
+		tell(mail(1, own_address(own, sizeof(own))));
+}
+
+static void
+a_mail_params_order(void)
+{
+	mail_with("RET=FULL BODY=8BITMIME");
+}
+
+static void
+a_mail_params_case(void)
+{
+	mail_with("smtputf8");
+}
+
+static void
+a_mail_params_foreign(void)
+{
+	mail_with("SIZE=1");
+}
+
+static void
+a_mail_params_injection(void)
+{
+	mail_with("ENVID=a\r\nRSET");
+}
+
+static void
+rcpt_with(const char *to, const char *params)
+{
+	char	 own[300];
+
+	rcpt_params = params;
+	if (log_in(1) == 0 &&
+	    mail(1, own_address(own, sizeof(own))) == VERDICT_OK)
+		tell(rcpt(1, to));
+}
+
+static void
+a_rcpt_params_8bit(void)
+{
+	mail_params = "SMTPUTF8";
+	rcpt_with("bob@example.net", "ORCPT=utf-8;\xc3\xb6@example.net");
+}
+
+static void
+a_rcpt_params_order(void)
+{
+	rcpt_with("bob@example.net",
+	    "ORCPT=rfc822;bob@example.net NOTIFY=NEVER");
+}
+
+/* UTF-8 where SMTPUTF8 was not asked, and what is no UTF-8 where it was. */
+static void
+sender_is(const char *from, const char *params)
+{
+	mail_params = params;
+	if (log_in(1) == 0)
+		tell(mail(1, from));
+}
+
+static void
+a_utf8_sender(void)
+{
+	sender_is("j\xc3\xb6@example.org", "");
+}
+
+static void
+a_utf8_sender_bad(void)
+{
+	sender_is("j\xc3@example.org", "SMTPUTF8");
+}
+
+static void
+a_utf8_sender_c1(void)
+{
+	sender_is("j\xc2\x85@example.org", "SMTPUTF8");
+}
+
+static void
+a_utf8_sender_domain(void)
+{
+	sender_is("root@example\xef\xbc\x8eorg", "SMTPUTF8");
+}
+
+/* "root" with a Cyrillic letter. */
+static void
+a_utf8_sender_alike(void)
+{
+	sender_is("ro\xd0\xbet@example.org", "SMTPUTF8");
+}
+
+static void
+a_utf8_rcpt(void)
+{
+	rcpt_with("j\xc3\xb6@example.net", "");
+}
+
+static void
+a_utf8_rcpt_bad(void)
+{
+	mail_params = "SMTPUTF8";
+	rcpt_with("\xed\xa0\x80@example.net", "");
+}
+
+static void
+a_utf8_rcpt_domain(void)
+{
+	mail_params = "SMTPUTF8";
+	rcpt_with("bob@\xe2\x98\x83.net", "");
+}
+
+static void
+a_utf8_header(void)
+{
+	send_as("From: ", "\r\nSubject: \xc3\xb6\r\n");
+}
+
+static void
+a_utf8_header_bad(void)
+{
+	mail_params = "SMTPUTF8";
+	send_as("From: ", "\r\nSubject: \xc3\r\n");
+}
+
+static void
+a_utf8_header_c1(void)
+{
+	mail_params = "SMTPUTF8";
+	send_as("From: ", "\r\nSubject: \xc2\x85\r\n");
+}
+
+static void
+a_utf8_from_alike(void)
+{
+	mail_params = "SMTPUTF8";
+	send_as("From: ", ", root@ex\xd0\xb0mple.org\r\n");
+}
+
+static void
+a_end_flags(void)
+{
+	end_flags = 0x80;
+	send_as("From: ", "\r\n");
 }
 
 static void
@@ -652,7 +817,7 @@ static const struct {
 	{ "invented-local-session", a_invented_local },
 	{ "opened-local-session", a_opened_local },
 	{ "forged-name", a_forged_name },
-	{ "none", a_none },
+	{ "none", a_none }, { "forged-results", a_forged_results },
 	{ "mail-without-login", a_mail_without_login },
 	{ "every-session-id", a_every_session_id },
 	{ "forged-sender", a_forged_sender },
@@ -680,6 +845,24 @@ static const struct {
 	{ "no-credit", a_no_credit },
 	{ "wrong-size", a_wrong_size },
 	{ "sign-anything", a_sign_anything },
+	{ "mail-params-order", a_mail_params_order },
+	{ "mail-params-case", a_mail_params_case },
+	{ "mail-params-foreign", a_mail_params_foreign },
+	{ "mail-params-injection", a_mail_params_injection },
+	{ "rcpt-params-8bit", a_rcpt_params_8bit },
+	{ "rcpt-params-order", a_rcpt_params_order },
+	{ "utf8-sender", a_utf8_sender },
+	{ "utf8-sender-bad", a_utf8_sender_bad },
+	{ "utf8-sender-c1", a_utf8_sender_c1 },
+	{ "utf8-sender-domain", a_utf8_sender_domain },
+	{ "utf8-sender-alike", a_utf8_sender_alike },
+	{ "utf8-rcpt", a_utf8_rcpt }, { "utf8-rcpt-bad", a_utf8_rcpt_bad },
+	{ "utf8-rcpt-domain", a_utf8_rcpt_domain },
+	{ "utf8-header", a_utf8_header },
+	{ "utf8-header-bad", a_utf8_header_bad },
+	{ "utf8-header-c1", a_utf8_header_c1 },
+	{ "utf8-from-alike", a_utf8_from_alike },
+	{ "end-flags", a_end_flags },
 };
 
 static void

@@ -2,16 +2,18 @@
  * Drive msad-relay and msad-resolver without the rest of the family.
  *
  * usage: h_relay -L libexecdir -c conf [-C ca.pem] [-H hosts] [-R resolv.conf]
- *	[-r root] [-u uid] [-g gid] [-m] [-8] [-b] [-n jobs] [-w window]
- *	[-U user -P password] [-x conf] relay from file rcpt ...
+ *	[-r root] [-u uid] [-g gid] [-m] [-68abh] [-n jobs] [-w window]
+ *	[-p params] [-U user -P password] [-x conf] relay from file rcpt ...
  *
  * Plays msad on descriptor 3 of both and the queue to the relay. Sends the
  * same job -n times, -w of them at once, and prints a line per result of the
  * first ones: index, outcome, code, status, host, tls, text, tab-separated;
  * then "done STATE" for each job, a line with the sums and the processor
- * seconds of the relay and the resolver. -m: a Maildir process rooted in
- * root. -b: header and body in two descriptors. -x: the configuration is
- * replaced by that one when half of the jobs are done.
+ * seconds of the relay and the resolver. -m: a Maildir process rooted in root.
+ * -b: header and body in two descriptors. -8: it is 8-bit, with -a every other
+ * one; -6: it came with SMTPUTF8; -h: its header is UTF-8. -p: other
+ * parameters of MAIL; those of RCPT follow a recipient behind a blank. -x: the
+ * configuration is replaced by that one when half of the jobs are done.
  */
 #include <sys/types.h>
 #include <sys/mman.h>
@@ -42,9 +44,10 @@ static const char	*libexec, *conf_path, *ca, *hosts, *resolv;
 static const char	*next_conf;
 static uint32_t		 generation = 1;
 static const char	*root = "/var/empty", *user = "", *password = "";
+static const char	*params = "";
 static uid_t		 uid;
 static gid_t		 gid;
-static int		 maildir, eightbit, split;
+static int		 maildir, eightbit, split, utf8header, alternate;
 static unsigned long	 njobs = 1, window = 1;
 static unsigned long	 sent, done, outcomes[3], printed;
 static struct event_base *base;
@@ -226,6 +229,8 @@ send_job(void)
 	const char	*path = job_args[2];
 	int		 fd, body = -1, i;
 	uint64_t	 sid = ++sent;
+	uint8_t		 flags;
+	size_t		 n;
 
 	if ((fd = open(path, O_RDONLY)) == -1 || fstat(fd, &st) == -1)
 		err(1, "%s", path);
@@ -240,8 +245,11 @@ send_job(void)
 	ipc_put_str(queue, job_args[0]);
 	ipc_put_str(queue, job_args[1]);
 	ipc_put_u64(queue, (uint64_t)st.st_size);
-	ipc_put_u8(queue, eightbit ? 1 : 0);
-	ipc_put_str(queue, "");
+	flags = utf8header ? JOB_UTF8HEADER : 0;
+	if (eightbit && (!alternate || sid % 2 == 0))
+		flags |= JOB_8BIT;
+	ipc_put_u8(queue, flags);
+	ipc_put_str(queue, params);
 	ipc_put_str(queue, user);
 	ipc_put_bytes(queue, password, strlen(password));
 	ipc_send_fd(queue, fd);
@@ -253,8 +261,10 @@ send_job(void)
 		ipc_start(queue, IPC_RELAY_RCPTS, sid);
 		ipc_put_u16(queue, 1);
 		ipc_put_u32(queue, (uint32_t)(i - 3));
-		ipc_put_str(queue, job_args[i]);
-		ipc_put_str(queue, "");
+		n = strcspn(job_args[i], " ");
+		ipc_put_slice(queue, SLICE(job_args[i], n));
+		ipc_put_str(queue, job_args[i] + n +
+		    (job_args[i][n] == ' ' ? 1 : 0));
 		ipc_send(queue);
 	}
 	ipc_send_empty(queue, IPC_RELAY_GO, sid);
@@ -345,8 +355,9 @@ static void
 usage(void)
 {
 	fprintf(stderr, "usage: h_relay -L dir -c conf [-C ca] [-H hosts] "
-	    "[-R resolv] [-r root] [-u uid] [-g gid] [-m8b] [-n jobs] "
-	    "[-w window] [-U user -P password] [-x conf] relay from "
+	    "[-R resolv] [-r root] [-u uid] [-g gid] [-m68abh] [-n jobs] "
+	    "[-w window] [-p params] [-U user -P password] [-x conf] "
+	    "relay from "
 	    "file rcpt ...\n");
 	exit(2);
 }
@@ -356,17 +367,22 @@ options(int argc, char **argv)
 {
 	int	 ch;
 
-	while ((ch = getopt(argc, argv, "8bc:C:g:H:L:mn:P:r:R:u:U:w:x:")) != -1)
+	while ((ch = getopt(argc, argv,
+	    "68abc:C:g:hH:L:mn:p:P:r:R:u:U:w:x:")) != -1)
 		switch (ch) {
+		case '6': params = "SMTPUTF8"; break;
 		case '8': eightbit = 1; break;
+		case 'a': alternate = 1; break;
 		case 'b': split = 1; break;
 		case 'c': conf_path = optarg; break;
 		case 'C': ca = optarg; break;
 		case 'g': gid = (gid_t)strtoul(optarg, NULL, 10); break;
+		case 'h': utf8header = 1; break;
 		case 'H': hosts = optarg; break;
 		case 'L': libexec = optarg; break;
 		case 'm': maildir = 1; break;
 		case 'n': njobs = strtoul(optarg, NULL, 10); break;
+		case 'p': params = optarg; break;
 		case 'P': password = optarg; break;
 		case 'r': root = optarg; break;
 		case 'R': resolv = optarg; break;

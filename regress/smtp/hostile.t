@@ -38,11 +38,26 @@ my @attacks = (
 	[ 'forged-from-broken', 'malformed', qr/queue\[0\]: .*From field has/ ],
 	[ 'forged-sender-field', 'from-denied', qr/queue\[0\]: .*Sender field names root\@/ ],
 	[ 'forged-resent', 'from-denied', qr/queue\[0\]: .*Resent-From field names root\@/ ],
+	[ 'forged-results', 'malformed', qr/queue\[0\]: .*Authentication-Results field in our name/ ],
 	[ 'ehlo-injection', undef, qr/queue\[0\]: .*event=accepted/ ],
 	[ 'rcpt-injection', 'bad-rcpt', qr/queue\[0\]: .*event=refused/ ],
 	[ 'no-credit', 'closed', qr/queue\[0\]: event=ipc-violation peer=frontend/ ],
 	[ 'wrong-size', 'closed', qr/queue\[0\]: event=ipc-violation peer=frontend/ ],
 	[ 'sign-anything', 'no-grant', qr/keys\[0\]: .*refused/ ],
+	# parameters that are not canonical
+	(map { [ $_, 'closed', qr/queue\[0\]: event=ipc-violation peer=frontend/ ] }
+	    qw(mail-params-order mail-params-case mail-params-foreign mail-params-injection
+	    rcpt-params-8bit rcpt-params-order end-flags)),
+	# UTF-8 that was not asked for, and what is none
+	(map { [ $_, 'bad-sender', qr/queue\[0\]: .*event=refused .*what=mail/ ] }
+	    qw(utf8-sender utf8-sender-bad utf8-sender-c1 utf8-sender-domain)),
+	[ 'utf8-sender-alike', 'sender-denied', qr/queue\[0\]: .*event=refused .*what=mail/ ],
+	(map { [ $_, 'bad-rcpt', qr/queue\[0\]: .*event=refused .*what=rcpt/ ] }
+	    qw(utf8-rcpt utf8-rcpt-bad utf8-rcpt-domain)),
+	[ 'utf8-header', 'malformed', qr/queue\[0\]: .*outside ASCII in the header/ ],
+	[ 'utf8-header-bad', 'malformed', qr/queue\[0\]: .*not UTF-8 in the header/ ],
+	[ 'utf8-header-c1', 'malformed', qr/queue\[0\]: .*not UTF-8 in the header/ ],
+	[ 'utf8-from-alike', 'from-denied', qr/queue\[0\]: .*From field names/ ],
 );
 
 # The programs of the build, but the front-end is the attacker's.

@@ -9,18 +9,20 @@ use Msad;
 use Test::More;
 
 my $d = Msad->new(start => 0);
-my ($ann, $bob, $cat, $dan) = map { $d->account($_) } 0 .. 3;
+my ($ann, $bob, $cat, $dan, $eve) = map { $d->account($_) } 0 .. 4;
 my ($me, $you) = ($ann->{address}, $bob->{address});
 my ($name) = $me =~ /^(.*)@/;
 my ($other) = $you =~ /^(.*)@/;
 $d->{tables} = "table \"a\" { \"$ann->{name}\" = \"alias\@example.org, \@ann.example\" }\n" .
     "table \"c\" { \"$cat->{name}\" = \"$cat->{address}\" }\n" .
     "table \"d\" { \"$dan->{name}\" = \"$dan->{address}\" }\n" .
+    "table \"e\" { \"$eve->{name}\" = \"j\xc3\xb6rg\@m\xc3\xbcnchen.example, " .
+    "\@xn--bcher-kva.example\" }\n" .
     "append-domain \"example.org\"\n" .
     "append-domain { \"corp\", \"lab\" } \"example.com\"\n";
 $d->{match} = "match from auth sender <c> from-mismatch add-sender relay \"box\"\n" .
     "match from auth sender <d> from-mismatch rewrite relay \"box\"\n" .
-    "match from auth sender { own, <a> } relay \"box\"\n";
+    "match from auth sender { own, <a>, <e> } relay \"box\"\n";
 $d->write_conf;
 $d->start;
 
@@ -29,10 +31,10 @@ my $r;
 
 # Submit a header by a session; the reply, and what arrived when it was 250.
 sub sent {
-	my ($c, $from, $header) = @_;
+	my ($c, $from, $header, $param) = @_;
 	my $id = sprintf('number %d.', ++$serial);
 	my $r = $c->submit($from, 'rcpt@x.example',
-	    "${header}Subject: $id\r\n\r\nx\r\n");
+	    "${header}Subject: $id\r\n\r\nx\r\n", mail => $param);
 	$c->cmd('RSET') if $r->{code} != 250;
 	return ($r, '') if $r->{code} != 250;
 	my $re = qr/^Subject: \Q$id\E\r?$/m;
@@ -44,8 +46,8 @@ sub sent {
 }
 
 sub refused {
-	my ($c, $header, $code, $enh, $says, $what) = @_;
-	my ($r) = sent($c, $me, $header);
+	my ($c, $header, $code, $enh, $says, $what, $mail) = @_;
+	my ($r) = sent($c, $me, $header, $mail);
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	ok($r->{code} == $code && $r->{enh} eq $enh && $r->{text} =~ $says, $what)
 	    or diag("got: $r->{text}");
@@ -161,6 +163,8 @@ for my $t (['plain', $you], ['folded', "\r\n\t<$you>"], ['comment', "(x) $you ($
 	    qr/Resent-From field names/, "R5322-3.6.6-a Resent-From: $t->[0]");
 	refused($c, "Resent-From: $me\r\nResent-Sender: $t->[1]\r\nFrom: $me\r\n", 550, '5.7.1',
 	    qr/Resent-Sender field names/, "R5322-3.6.6-a Resent-Sender: $t->[0]");
+	refused($c, "Resent-Sender: $t->[1]\r\nFrom: $me\r\n", 550, '5.7.1',
+	    qr/Resent-Sender field names/, "R6409-6.1-b Resent-Sender alone: $t->[0]");
 }
 refused($c, "From: $me\r\nSender: $me, $you\r\n", 554, '5.6.0', qr/one address/,
     'R5322-3.6.2 Sender with two addresses');
@@ -173,8 +177,8 @@ refused($c, "Resent-From: $you\r\nResent-From: $me\r\nFrom: $me\r\n", 550, '5.7.
 
 # --- what passes, and how it arrives ---
 sub arrives {
-	my ($session, $from, $in, $like, $what) = @_;
-	my ($r, $head) = sent($session, $from, $in);
+	my ($session, $from, $in, $like, $what, $mail) = @_;
+	my ($r, $head) = sent($session, $from, $in, $mail);
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	ok($r->{code} == 250 && $head =~ $like, $what)
 	    or diag("got: $r->{text}\n$head");
@@ -265,6 +269,89 @@ unlike($h, qr/\Q$you\E|^Sender:/m, 'and nothing of the other is left');
 $h = arrives($c, $dan_me, "From: $dan_me\r\nSender: $you\r\n", qr/^From: \Q$dan_me\E$/m,
     'From may stay');
 unlike($h, qr/^Sender:/m, 'a false Sender goes');
+$c->quit;
+
+# --- SMTPUTF8: what looks like an address is not it ---
+my ($nfc, $nfd) = ("j\xc3\xb6rg", "jo\xcc\x88rg");
+my ($ul, $al) = ("m\xc3\xbcnchen.example", 'xn--mnchen-3ya.example');
+my $jo = "$nfc\@$ul";
+(my $wide = $name) =~ s/^m/\xef\xbd\x8d/;		# fullwidth m
+my @utf8 = (
+	['a Cyrillic letter in the local part', do { (my $x = $name) =~ s/e/\xd0\xb5/; "$x\@example.org" }],
+	['a wide letter in the local part', "$wide\@example.org"],
+	['a Cyrillic letter in the domain', "$name\@ex\xd0\xb0mple.org"],
+	['a wide letter in the domain', "$name\@\xef\xbd\x85xample.org"],
+	['a wide dot', "$name\@example\xef\xbc\x8eorg"],
+	['an ideographic dot', "$name\@example\xe3\x80\x82org"],
+	['a wide at sign and mine behind', "$other\xef\xbc\xa0example.org\@evil.example"],
+	['a wide at sign and mine before', "$name\@example.org\xef\xbc\xa0evil.example"],
+	['a soft hyphen', "$name\@exam\xc2\xadple.org"],
+	['a zero width space', "$name\xe2\x80\x8b\@example.org"],
+	['a zero width joiner in the domain', "$name\@example\xe2\x80\x8d.org"],
+	['a right-to-left override', "\xe2\x80\xae$name\@example.org"],
+	['a combining mark', "$name\xcc\x88\@example.org"],
+	['a decomposed local part', "$nfd\@$ul"],
+	['the same with the A-label', "$nfd\@$al"],
+	['a capital in the local part', "J\xc3\xb6rg\@$ul"],
+	['a capital umlaut in the local part', "j\xc3\x96rg\@$ul"],
+	['the umlaut left out', "jorg\@$ul"],
+	['the domain without its umlaut', "$nfc\@munchen.example"],
+	['a subdomain', "$nfc\@a.$ul"],
+	['a false A-label', "$nfc\@xn--mnchen-3yb.example"],
+	['punycode in the local part', "xn--jrg-sna\@$ul"],
+);
+my @mine = (
+	['as in the table', $jo], ['with the A-label', "$nfc\@$al"],
+	['the A-label in capitals', "$nfc\@XN--MNCHEN-3YA.EXAMPLE"],
+	['a decomposed domain', "$nfc\@mu\xcc\x88nchen.example"],
+	['quoted', "\"$nfc\"\@$ul"], ['a capital of ASCII', "$nfc\@M\xc3\xbcnchen.Example"],
+	['a domain of the table', "\xe6\x97\xa5\@b\xc3\xbccher.example"],
+);
+$c = $d->session(4);
+for my $t (@utf8) {
+	$r = $c->cmd("MAIL FROM:<$t->[1]> SMTPUTF8");
+	like("$r->{code} $r->{enh}", qr/^(550 5\.7\.1|501 5\.1\.7)$/, "R6409-6.1-a, R6531-3.3-a MAIL: $t->[0]");
+	if ($r->{code} == 250) {
+		$c->cmd('RSET');
+	} elsif ($r->{code} == 501) {	# ten bad commands end a session
+		$c->quit;
+		$c = $d->session(4);
+	}
+}
+for my $t (@mine) {
+	$r = $c->cmd("MAIL FROM:<$t->[1]> SMTPUTF8");
+	is("$r->{code} $r->{enh}", '250 2.1.0', "R6409-6.1-a MAIL: $t->[0]");
+	$c->cmd('RSET');
+}
+$c->quit;
+my $e = $d->session(4);
+$c = $d->session(0);
+my $eve_me = $eve->{address};
+for my $t (@utf8) {
+	my $who = $t->[1] =~ /\Q$name\E|\Q$wide\E|example\.org/ ? $c : $e;
+	my $from = $who == $c ? $me : $eve_me;
+	for my $f ("From: $t->[1]", "From: <$t->[1]>", "From: $from\r\nSender: $t->[1]",
+	    "Resent-From: $t->[1]\r\nFrom: $from") {
+		my ($r) = sent($who, $from, "$f\r\n", ' SMTPUTF8');
+		my ($field) = $f =~ /([\w-]+): <?\Q$t->[1]\E/;
+		like("$r->{code} $r->{enh}", qr/^(550 5\.7\.1|554 5\.6\.0)$/, "R6409-6.1-b $field: $t->[0]");
+	}
+}
+$e->quit;
+$c->quit;
+$c = $d->session(4);
+for my $t (@mine) {
+	arrives($c, $eve_me, "From: J\xc3\xb6 (\xc3\xb6) <$t->[1]>\r\nSender: $eve_me\r\n",
+	    qr/^From: J\xc3\xb6 \(\xc3\xb6\) <\Q$t->[1]\E>$/m, "R6532-3-a From: $t->[0]", ' SMTPUTF8');
+}
+# names, comments and words around it change nothing
+for my $t (['as a name', "\"$jo\" <$you>"], ['in a comment', "$you ($jo)"],
+    ['in brackets of another script', "\xef\xbc\x9c$jo\xef\xbc\x9e <$you>"],
+    ['a wide comma', "$eve_me\xef\xbc\x8c$you"], ['a group named so', "$jo: $you;"],
+    ['as the first of two', "$jo, $you"]) {
+	my ($r) = sent($c, $eve_me, "From: $t->[1]\r\n", ' SMTPUTF8');
+	like("$r->{code} $r->{enh}", qr/^(550 5\.7\.1|554 5\.6\.0)$/, "R6409-6.1-b my address $t->[0]");
+}
 $c->quit;
 
 $d->done;

@@ -96,6 +96,8 @@ subtest 'libraries' => sub {
 		is(!!($ldd =~ /libpam/), !!$want, "$prog: libpam " . ($want ? 'yes' : 'no'));
 		$want = $prog =~ /frontend|relay/;
 		is(!!($ldd =~ /libtls/), !!$want, "$prog: libtls " . ($want ? 'yes' : 'no'));
+		$want = $prog =~ /frontend|queue|relay/;
+		is(!!($ldd =~ /libidn2/), !!$want, "$prog: libidn2 " . ($want ? 'yes' : 'no'));
 	}
 };
 

@@ -745,6 +745,237 @@ subtest 'the resolver' => sub {
 	    '0 1 0 4.4.3, done 1', 'silence ends in bounded time');
 };
 
+# --- SMTPUTF8, 8-bit content, the null sender ---
+
+my $joerg = "j\xc3\xb6rg";
+my $buecher = "b\xc3\xbccher.example";
+my $ace = 'xn--bcher-kva.example';
+
+# What such a next hop is told by h_relay, without SIZE and the content.
+sub envelopes {
+	my ($port, $log) = @_;
+	my $l = told_to($log);
+	return join('; ', map { s/ SIZE=\d+//r } $l =~ /^C: (MAIL .*|RCPT .*|DATA)$/mg);
+}
+
+sub hop_with {
+	my @extra = @_;
+	return next_hop(sub {
+		my ($p) = @_;
+		$p->greet('PIPELINING', 'SIZE', @extra);
+		$p->take;
+	});
+}
+
+subtest 'a next hop with SMTPUTF8' => sub {
+	my $send = sub {
+		my ($want, $name, %o) = @_;
+		my ($port, $log) = hop_with('8BITMIME', 'SMTPUTF8', 'DSN');
+		my $r = relay("host \"127.0.0.1\" port $port", opts => ['-6'], %o);
+		like($r->{short}, qr/\A(?:\d 0 250 2\.0\.0, )+done 0\z/, "$name: delivered")
+		    or diag($r->{text});
+		is(envelopes($port, $log), $want, $name);
+	};
+	$send->("MAIL FROM:<$joerg\@x.example> SMTPUTF8; " .
+	    'RCPT TO:<a@y.example> ORCPT=rfc822;a@y.example; DATA',
+	    'R6531-3.2-b a sender that needs it', from => "$joerg\@x.example", to => ['a@y.example']);
+	$send->('MAIL FROM:<s@example.org> SMTPUTF8; ' .
+	    "RCPT TO:<a\@$buecher> ORCPT=utf-8;a\@$buecher; " .
+	    'RCPT TO:<b@y.example> ORCPT=utf-8;J\x{F6}rg@y.example; DATA',
+	    'R6531-3.2-b, R6533-3-a a recipient that needs it',
+	    to => ["a\@$buecher", 'b@y.example ORCPT=utf-8;J\x{F6}rg@y.example']);
+	$send->('MAIL FROM:<s@example.org> BODY=8BITMIME SMTPUTF8; ' .
+	    'RCPT TO:<r@example.net> ORCPT=rfc822;r@example.net; DATA',
+	    'R6531-3.2-b headers that need it', opts => ['-6', '-8', '-h']);
+	$send->('MAIL FROM:<s@example.org>; RCPT TO:<r@example.net> ' .
+	    'ORCPT=rfc822;r@example.net; DATA',
+	    'R6531-3.2-b an ASCII message marked SMTPUTF8 is sent without');
+};
+
+subtest 'a next hop without SMTPUTF8' => sub {
+	my $send = sub {
+		my ($told, $want, $name, %o) = @_;
+		my ($port, $log) = hop_with(@{ $o{caps} // ['8BITMIME', 'DSN'] });
+		told(relay("host \"127.0.0.1\" port $port", opts => ['-6'], %o), $told, $name);
+		is(envelopes($port, $log), $want, "$name: what was said");
+	};
+	$send->('0 2 0 5.6.7, done 0', '', 'R6531-3.2-b a sender that needs it',
+	    from => "$joerg\@x.example");
+	$send->('0 2 0 5.6.7, 2 2 0 5.6.7, 1 0 250 2.0.0, done 0',
+	    'MAIL FROM:<s@example.org>; RCPT TO:<b@y.example> ORCPT=rfc822;b@y.example; DATA',
+	    'R6531-3.2-b of the recipients those alone that need it fail',
+	    to => ["$joerg\@x.example", 'b@y.example', "$joerg\@$buecher"]);
+	$send->('0 2 0 5.6.9, 1 2 0 5.6.9, done 0', '', 'R6531-3.2-b headers that need it',
+	    opts => ['-6', '-8', '-h'], to => ['a@x.example', "$joerg\@x.example"]);
+	$send->('0 0 250 2.0.0, done 0', 'MAIL FROM:<s@example.org>; RCPT TO:<r@example.net> ' .
+	    'ORCPT=rfc822;r@example.net; DATA', 'R6531-3.2-b an ASCII message goes');
+	$send->('0 0 250 2.0.0, 1 0 250 2.0.0, done 0',
+	    "MAIL FROM:<s\@$ace>; RCPT TO:<a\@$ace> ORCPT=utf-8;a\@b\\x{FC}cher.example; " .
+	    "RCPT TO:<b\@$ace> ORCPT=utf-8;B\\x{F6}\@$ace; DATA",
+	    'R6531-3.2-c, R6533-3-a A-labels, and ORCPT keeps what was',
+	    from => "s\@$buecher", to => ["a\@$buecher", "b\@$buecher ORCPT=utf-8;B\\x{F6}\@$ace"]);
+	$send->('0 2 0 5.6.9, done 0', '', 'R6531-3.2-c but not with headers that need SMTPUTF8',
+	    from => "s\@$buecher", opts => ['-6', '-h']);
+	$send->('0 2 0 5.6.7, done 0', '', 'R6531-3.1-a SMTPUTF8 without 8BITMIME is none',
+	    caps => ['SMTPUTF8'], from => "$joerg\@x.example");
+	my ($port, $log) = next_hop(sub {
+		my ($p) = @_;
+		$p->say('220 next.hop.test');
+		$p->step('502 what?');
+		$p->step('250 next.hop.test');
+		$p->take;
+	});
+	told(relay("host \"127.0.0.1\" port $port", opts => ['-6'],
+	    to => ["$joerg\@x.example", "a\@$buecher"]), '0 2 0 5.6.7, 1 0 250 2.0.0, done 0',
+	    'R6531-3.2-b one that knows HELO alone');
+	$send->('0 0 250 2.0.0, done 0', 'MAIL FROM:<s@example.org>; RCPT TO:<r@example.net>; DATA',
+	    'R6533-3-a an ORCPT that its escapes made longer than 500 is left out',
+	    to => ['r@example.net ORCPT=utf-8;' . '\x{F6}' x 100]);
+};
+
+subtest 'the other addresses of the host' => sub {
+	my $two = spew("$dir/two", "127.0.0.1 two.test\n127.0.0.9 two.test\n" .
+	    "127.0.0.1 down.test\n127.0.0.8 down.test\n");
+	my $hop = sub {
+		my %caps = @_;
+		return next_hop(sub {
+			my ($p) = @_;
+			my $at = $p->{s}->sockhost;
+			$p->log("at $at\n");
+			return unless $caps{$at};
+			$p->greet('PIPELINING', 'SIZE', @{ $caps{$at} });
+			$p->take;
+		}, '0.0.0.0');
+	};
+	my @o = (opts => ['-6', '-H', $two], from => "$joerg\@x.example");
+	my ($port, $log) = $hop->('127.0.0.1' => ['8BITMIME'],
+	    '127.0.0.9' => ['8BITMIME', 'SMTPUTF8']);
+	told(relay("host \"two.test\" port $port", @o), '0 0 250 2.0.0, done 0',
+	    'R6531-3.2-b the second one has it', qr/two\.test\[127\.0\.0\.9\]/);
+	is(join(' ', told_to($log) =~ /^at (127\S+)/mg), '127.0.0.1 127.0.0.9',
+	    'R6531-3.2-b in order');
+	is(join(' ', sort(told_to($log) =~ /^C: (\w+)/mg)),
+	    'DATA EHLO EHLO MAIL QUIT QUIT RCPT', 'R6531-3.2-b the first one is left alone');
+	($port, $log) = $hop->('127.0.0.1' => ['8BITMIME'], '127.0.0.9' => ['8BITMIME']);
+	told(relay("host \"two.test\" port $port", @o), '0 2 0 5.6.7, done 0',
+	    'R6531-3.2-b none has it');
+	is(join(' ', told_to($log) =~ /^at (\S+)/mg), '127.0.0.1 127.0.0.9',
+	    'R6531-3.2-b after both were tried');
+	($port, $log) = $hop->('127.0.0.1' => ['8BITMIME']);
+	told(relay("host \"two.test\" port $port", @o, to => ["$joerg\@x", 'a@x'],
+	    from => 's@example.org'), '0 2 0 5.6.7, 1 0 250 2.0.0, done 0',
+	    'R6531-3.2-b the other one is down: the first is taken', qr/two\.test\[127\.0\.0\.1\]/);
+	($port, $log) = $hop->('127.0.0.1' => [], '127.0.0.9' => ['8BITMIME']);
+	my $file = spew("$dir/8bit", "From: a\@example.org\r\n\r\n\xc3\xa9\r\n");
+	told(relay("host \"two.test\" port $port", opts => ['-8', '-H', $two], file => $file),
+	    '0 0 250 2.0.0, done 0', 'R6152-3-b the same for 8BITMIME', qr/127\.0\.0\.9/);
+	# what needs nothing stays with the first; a connection is not used for more
+	told(relay("host \"two.test\" port $port", opts => ['-H', $two]),
+	    '0 0 250 2.0.0, done 0', 'what needs nothing takes the first', qr/127\.0\.0\.1\]/);
+	my $r = relay("host \"two.test\" port $port concurrency 1",
+	    opts => ['-8', '-H', $two, '-n', 20, '-w', 5], file => $file);
+	like($r->{text}, qr/^sum\t20\t0\t0\t/m, 'twenty jobs, one connection at a time')
+	    or diag($r->{text});
+	$r = relay("host \"two.test\" port $port concurrency 1",
+	    opts => ['-8', '-a', '-H', $two, '-n', 2, '-w', 2], file => $file);
+	like($r->{text}, qr/^sum\t2\t0\t0\t[0-4]\./m,
+	    'a job that needs an extension does not wait for a connection to fall idle')
+	    or diag($r->{text});
+};
+
+subtest '8-bit content that a next hop does not take' => sub {
+	my ($port, $log) = hop_with();
+	my $type = 'Content-Type: multipart';
+	my %m = (
+		'text' => ['5.6.3', "\r\n\xc3\xa9\r\n"],
+		'a mixed message' => ['5.6.3', "$type/mixed; boundary=b\r\n\r\n--b\r\n\r\n\xe9\r\n--b--\r\n"],
+		'signed' => ['5.6.1', "$type/signed; boundary=b;\r\n protocol=\"x/y\"\r\n\r\n--b\r\n" .
+		    "\r\n\xe9\r\n--b--\r\n"],
+		'encrypted' => ['5.6.1', "$type/ENCRYPTED; boundary=b\r\n\r\n--b\r\n\r\n\xe9\r\n--b--\r\n"],
+		'PKCS #7' => ['5.6.1', "Content-type: application/pkcs7-mime\r\n\r\n\xe9\r\n"],
+		'signed, in a list' => ['5.6.1', "$type/mixed; boundary=b\r\n\r\n--b\r\n$type/signed;\r\n" .
+		    "\tboundary=c\r\n\r\n--c\r\n\r\n\xe9\r\n--c--\r\n--b\r\n\r\nfooter\r\n--b--\r\n"],
+		'signed, in a message' => ['5.6.1', "Content-Type: message/rfc822\r\n\r\nFrom: a\r\n" .
+		    "$type/signed; boundary=c\r\n\r\n--c\r\n\r\n\xe9\r\n--c--\r\n"],
+		'only about signing' => ['5.6.3', "\r\n$type/signed; boundary=b\r\n\r\n\xe9\r\n"],
+	);
+	for my $name (sort keys %m) {
+		my ($status, $body) = @{ $m{$name} };
+		told(relay("host \"127.0.0.1\" port $port", opts => ['-8'],
+		    file => spew("$dir/8bit", "From: a\@example.org\r\n$body")),
+		    "0 2 0 $status, done 0", "R6409-8-b, R6152-3-b, R3030-3-b $name: $status");
+	}
+	unlike(told_to($log), qr/MAIL|DATA/, 'R6152-3-b nothing of it is sent');
+	told(relay("host \"127.0.0.1\" port $port", opts => ['-8']),
+	    '0 0 250 2.0.0, done 0', 'R6152-3-b what is 7-bit goes, whatever it said');
+	is(envelopes($port, $log), 'MAIL FROM:<s@example.org>; RCPT TO:<r@example.net>; DATA',
+	    'R6152-3-b without BODY');
+};
+
+subtest 'NOTIFY=NEVER without DSN' => sub {
+	my @to = ('a@x', 'n@x NOTIFY=NEVER', 'b@x NOTIFY=SUCCESS', 'm@x NOTIFY=NEVER');
+	my ($port, $log) = hop_with();
+	told(relay("host \"127.0.0.1\" port $port", to => \@to),
+	    '0 0 250 2.0.0, 2 0 250 2.0.0, 1 0 250 2.0.0, 3 0 250 2.0.0, done 0', 'all delivered');
+	is(envelopes($port, $log), 'MAIL FROM:<s@example.org>; RCPT TO:<a@x>; RCPT TO:<b@x>; DATA; ' .
+	    'MAIL FROM:<>; RCPT TO:<n@x>; RCPT TO:<m@x>; DATA',
+	    'R3461-5.2.2-b a transaction of their own with the null sender');
+	($port, $log) = hop_with('DSN');
+	told(relay("host \"127.0.0.1\" port $port", to => [@to[0, 1]]),
+	    '0 0 250 2.0.0, 1 0 250 2.0.0, done 0', 'with DSN');
+	is(envelopes($port, $log), 'MAIL FROM:<s@example.org>; RCPT TO:<a@x> ORCPT=rfc822;a@x; ' .
+	    'RCPT TO:<n@x> NOTIFY=NEVER ORCPT=rfc822;n@x; DATA',
+	    'R3461-5.2.2-b a next hop with DSN is told');
+	# who has no other sender than one that needs SMTPUTF8
+	($port, $log) = hop_with('8BITMIME');
+	told(relay("host \"127.0.0.1\" port $port", opts => ['-6'], from => "$joerg\@x",
+	    to => [@to[0, 1]]), '0 2 0 5.6.7, 1 0 250 2.0.0, done 0',
+	    'R6531-3.2-b, R3461-5.2.2-b the null sender needs no SMTPUTF8');
+	# it is not everywhere that the null sender may send
+	for my $stage (qw(MAIL RCPT DATA .)) {
+		for my $pipelining (0, 1) {
+			($port, $log) = next_hop(sub {
+				my ($p) = @_;
+				$p->greet('SIZE', ('PIPELINING') x $pipelining);
+				my $null;
+				while (defined(my $l = $p->get)) {
+					$null = $1 eq '' if $l =~ /\AMAIL FROM:<(.*)>/;
+					my $ok = !$null || $l !~ /\A\Q$stage\E/;
+					$ok = 0 if $stage eq 'MAIL' && $null && $l =~ /\ARCPT|\ADATA/;
+					$p->say('550 5.7.1 no null sender'), next unless $ok;
+					if ($l eq 'DATA') {
+						$null && $stage eq 'RCPT' and $p->say('503 5.5.1 no'), next;
+						$p->say('354 go');
+						$p->data // return;
+						$p->say($null && $stage eq '.' ? '550 5.7.1 no null sender' :
+						    '250 2.0.0 taken');
+					} elsif ($l eq 'QUIT') {
+						$p->say('221 bye');
+						return;
+					} else {
+						$p->say('250 2.1.0 ok');
+					}
+				}
+			});
+			told(relay("host \"127.0.0.1\" port $port", to => [@to[0, 1]]),
+			    '0 0 250 2.0.0, 1 0 250 2.0.0, done 0',
+			    "R3461-5.2.2-b <> refused at $stage: once more with the sender");
+			like(envelopes($port, $log), qr/MAIL FROM:<s\@example\.org>; RCPT TO:<a\@x>; DATA; MAIL FROM:<>;.*MAIL FROM:<s\@example\.org>; RCPT TO:<n\@x>; DATA\z/,
+			    "R3461-5.2.2-b $stage: in that order");
+		}
+	}
+	($port, $log) = next_hop(sub {
+		my ($p) = @_;
+		$p->greet('PIPELINING');
+		while (defined(my $l = $p->get)) {
+			$p->say($l =~ /RCPT/ ? '550 5.1.1 no such user' : $l =~ /DATA/ ?
+			    '554 5.5.1 no recipients' : $l eq 'QUIT' ? '221 bye' : '250 ok');
+		}
+	});
+	told(relay("host \"127.0.0.1\" port $port", to => [$to[1]]), '0 2 550 5.1.1, done 0',
+	    'R3461-5.2.2-b who is refused with both is refused');
+};
+
 subtest 'Maildir' => sub {
 	my $box = "$dir/box";
 	mkdir $box, 0700;

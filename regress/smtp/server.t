@@ -328,6 +328,10 @@ subtest 'what is queued follows the rules' => sub {
 	my %odd = (
 		'blank before the colon' => "From : <$u->{address}>\r\nSubject \t: odd 1\r\n\r\nx\r\n",
 		'an old date' => "${from}Date: 1 Jan 1999 10:00 +0000\r\nSubject: odd 2\r\n\r\nx\r\n",
+		'an obsolete date' => "${from}Date: 1 Jan 26 10:00 EST\r\nSubject: odd a\r\n\r\nx\r\n",
+		'a three-digit year' => "${from}Date: 1 Feb 126 10 : 00 +0100\r\nSubject: odd b\r\n\r\nx\r\n",
+		'a wrong weekday' => "${from}Date: Mon, 1 Jan 2026 10:00:00 +0000\r\nSubject: odd c\r\n\r\nx\r\n",
+		'a comment in the date' => "${from}Date: Sun, 22 (x) Nov 2026 10:00:00 (y) z\r\nSubject: odd d\r\n\r\nx\r\n",
 		'a bad date' => "${from}Date: yesterday\r\nSubject: odd 3\r\n\r\nx\r\n",
 		'a bad Message-ID' => "${from}Message-ID: <a b>\r\nSubject: odd 4\r\n\r\nx\r\n",
 		'a blank continuation' => "${from}Subject: odd 5\r\n \r\n more\r\n\r\nx\r\n",
@@ -365,6 +369,17 @@ subtest 'what is queued follows the rules' => sub {
 		$say->('list members') if $head =~ /^To: *,|,[ \t]*,/m;
 	}
 	is_deeply([sort keys %bad], [], 'R6409-8-a, R5322-4.4-a in all of them');
+	my $date = sub {
+		my ($m) = grep { /^Subject: odd $_[0]\r?$/m } @m;
+		return ($m // '') =~ /^Date: (.*?)\r?$/m ? $1 : '';
+	};
+	is($date->('a'), 'Thu, 1 Jan 2026 10:00:00 -0500',
+	    'R5322-3.3-a two-digit year and named zone are written anew');
+	is($date->('b'), 'Sun, 1 Feb 2026 10:00:00 +0100', 'R5322-3.3-a three digits too');
+	is($date->('d'), 'Sun, 22 Nov 2026 10:00:00 -0000', 'R5322-4.4-a and comments');
+	is($date->(2), '1 Jan 1999 10:00 +0000', 'R6409-8.2-a what is current is kept');
+	unlike($date->('c'), qr/ 1 Jan 2026/,
+	    'R5322-3.3-a a weekday that contradicts has the date replaced');
 };
 
 $d->done;

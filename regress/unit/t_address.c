@@ -147,7 +147,46 @@ t_path(void **state)
 	assert_int_equal(path.len, 0);
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (address_parse_path(SLICE_STR(bad[i]), &a, &path, &used) !=
-		    ADDRESS_BAD)
+		    ADDRESS_BAD ||
+		    address_parse_path_utf8(SLICE_STR(bad[i]), &a, &path,
+		    &used) != ADDRESS_BAD)
+			fail_msg("taken: \"%s\"", bad[i]);
+}
+
+/* R6531-3.3-a: UTF-8 passes where it is asked for, and well-formed alone. */
+static void
+t_utf8_path(void **state)
+{
+	static const char *const	good[] = {
+		"<\xc3\xa9@b.example>", "<a@\xc3\xa9.example>",
+		"<@\xc3\xa9.example:a@b.example>", "<\"\xc3\xa9>\"@b.example>",
+	};
+	static const char *const	bad[] = {
+		"<\xc3@b.example>", "<a@\xc3.example>", "<\xc2\x85@b.example>",
+		"<@\xc3:a@b.example>", "<\"\xc2\x85\"@b.example>",
+		"<\"\\\xc3\xa9\"@b.example>", "<@\xc2\x85:a@b.example>",
+		"<a@[\xc3\xa9]>",
+	};
+	struct address			a;
+	struct slice			path;
+	size_t				i, used;
+
+	(void)state;
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		if (address_parse_path_utf8(SLICE_STR(good[i]), &a, &path,
+		    &used) != ADDRESS_OK)
+			fail_msg("not taken: \"%s\"", good[i]);
+		assert_int_equal(used, strlen(good[i]));
+		if (i != 2)
+			assert_true(slice_eq(path, SLICE(good[i] + 1,
+			    used - 2)));
+		assert_int_equal(address_parse_path(SLICE_STR(good[i]), &a,
+		    &path, &used), ADDRESS_BAD);
+		assert_int_equal(used, strlen(good[i]));
+	}
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (address_parse_path_utf8(SLICE_STR(bad[i]), &a, &path,
+		    &used) != ADDRESS_BAD)
 			fail_msg("taken: \"%s\"", bad[i]);
 }
 
@@ -219,6 +258,7 @@ main(void)
 		cmocka_unit_test(t_R5321_4_1_2_b),
 		cmocka_unit_test(t_R5321_4_5_3_1_a),
 		cmocka_unit_test(t_path),
+		cmocka_unit_test(t_utf8_path),
 		cmocka_unit_test(t_R5321_4_1_2_a),
 		cmocka_unit_test(t_normal),
 	};

@@ -55,7 +55,14 @@ static const struct sample samples[] = {
 	S("Subject: x\r\n", "", VERDICT_MALFORMED),
 	S("", "x\r\n", VERDICT_MALFORMED),
 	S(FROM "from: e@f.example\r\n", "", VERDICT_MALFORMED),
-	S(FROM "Date: x\r\nDATE: x\r\n", "", VERDICT_MALFORMED),
+	S(FROM "Date: 1 Jan 26 10:00 +0000\r\n"
+	    "DATE: 1 Jan 2026 10:00 +0000\r\n", "", VERDICT_MALFORMED),
+	/* R5322-3.3-a: the front-end has written it anew */
+	S(FROM "Date: 1 Jan 26 10:00 EST\r\n", "", VERDICT_MALFORMED),
+	S(FROM "Date: Fri, 1 Jan 2026 10:00 +0000\r\n", "",
+	    VERDICT_MALFORMED),
+	S(FROM "date: Thu, 1 Jan 2026\r\n 10:00 +0000 (x)\r\n", "",
+	    VERDICT_OK),
 	S(FROM "Sender: a@b.c\r\nSender: a@b.c\r\n", "", VERDICT_MALFORMED),
 	S(FROM "Reply-To: a@b.c\r\nReply-To: a@b.c\r\n", "",
 	    VERDICT_MALFORMED),
@@ -109,6 +116,51 @@ every_split(void **state)
 				    samples[i].blen);
 				check_free(&c);
 			}
+}
+
+/* R6532-3-a, R6409-6.5-a: UTF-8 in fields, and with SMTPUTF8 alone. */
+static void
+utf8_headers(void **state)
+{
+	static const struct {
+		const char	*header;
+		enum verdict	 with, without;
+	} list[] = {
+		{ FROM "Subject: x\r\n", VERDICT_OK, VERDICT_OK },
+		{ FROM "Subject: \xc3\xa9\r\n", VERDICT_OK,
+		    VERDICT_MALFORMED },
+		{ FROM "X: a\r\n \xe6\x97\xa5\r\n", VERDICT_OK,
+		    VERDICT_MALFORMED },
+		{ FROM "Subj\xc3\xa9""ct: x\r\n", VERDICT_MALFORMED,
+		    VERDICT_MALFORMED },
+		{ FROM "Subject: \xff\r\n", VERDICT_MALFORMED,
+		    VERDICT_MALFORMED },
+		{ FROM "Subject: \xc2\x85\r\n", VERDICT_MALFORMED,
+		    VERDICT_MALFORMED },
+		{ FROM "Subject: \xc0\xaf\r\n", VERDICT_MALFORMED,
+		    VERDICT_MALFORMED },
+		{ FROM "Subject: \xed\xa0\x80\r\n", VERDICT_MALFORMED,
+		    VERDICT_MALFORMED },
+		{ FROM "Subject: \xc3\r\n", VERDICT_MALFORMED,
+		    VERDICT_MALFORMED },
+	};
+	struct check	c;
+	size_t		i;
+	int		utf8;
+
+	(void)state;
+	for (i = 0; i < sizeof(list) / sizeof(list[0]); i++)
+		for (utf8 = 0; utf8 < 2; utf8++) {
+			check_begin(&c, 1000);
+			c.utf8 = utf8;
+			check_header(&c, list[i].header,
+			    strlen(list[i].header));
+			check_body(&c, "\xff\r\n", 3);
+			if (check_end(&c) != (utf8 ? list[i].with :
+			    list[i].without))
+				fail_msg("%d: %s", utf8, list[i].header);
+			check_free(&c);
+		}
 }
 
 static enum verdict
@@ -233,6 +285,7 @@ main(void)
 {
 	const struct CMUnitTest	tests[] = {
 		cmocka_unit_test(every_split),
+		cmocka_unit_test(utf8_headers),
 		cmocka_unit_test(line_lengths),
 		cmocka_unit_test(loops),
 		cmocka_unit_test(sizes),

@@ -126,6 +126,82 @@ t_mail(void **state)
 	assert_int_equal(mail("FROM:<a@local>", &m), REPLY_SENDER_SHORT);
 }
 
+/* R6531-3.4-a, R6531-3.3-a, X-utf8-1 */
+static void
+t_utf8(void **state)
+{
+	static const struct {
+		const char	*args;
+		enum reply	 reply;
+	} mails[] = {
+		{ "FROM:<\xc3\xa9@b.example>", REPLY_SENDER_8BIT },
+		{ "FROM:<\xc3\xa9@b.example> SIZE=1", REPLY_SENDER_8BIT },
+		{ "FROM:<\xc3\xa9@b.example> SMTPUTF8", REPLY_NONE },
+		{ "FROM:<\xc3\xa9@b.example> SIZE=1 SMTPUTF8", REPLY_NONE },
+		{ "FROM:<a@\xc3\xa9.example> SMTPUTF8", REPLY_NONE },
+		{ "FROM:<a@b.example> SMTPUTF8", REPLY_NONE },
+		{ "FROM:<> SMTPUTF8", REPLY_NONE },
+		{ "FROM:<\xc3\xa9@b.example> SMTPUTF8=x",
+		    REPLY_BAD_PARAMETER },
+		{ "FROM:<\xff@b.example>", REPLY_SENDER_8BIT },
+		{ "FROM:<\xff@b.example> SMTPUTF8", REPLY_BAD_SENDER },
+		{ "FROM:<\xc2\x85@b.example> SMTPUTF8", REPLY_BAD_SENDER },
+		{ "FROM:<a@\xe2\x98\x83.net> SMTPUTF8", REPLY_BAD_SENDER },
+		{ "FROM:<a@\xe2\x98\x83.net>", REPLY_SENDER_8BIT },
+		{ "FROM:<\xc3\xa9> SMTPUTF8", REPLY_BAD_SENDER },
+		{ "FROM:<\xc3\xa9@b.example SMTPUTF8", REPLY_SENDER_8BIT },
+		{ "FROM:<a@\xc3\xa9> SMTPUTF8", REPLY_SENDER_SHORT },
+		{ "FROM:<\"\xc3\xa9>\"@b.example>", REPLY_SENDER_8BIT },
+		{ "FROM:<\"\xc3\xa9>\"@b.example> SMTPUTF8", REPLY_NONE },
+		{ "FROM:<a@b.example> AUTH=j+C3+B6@b.example", REPLY_NONE },
+		{ "FROM:<a@b.example> AUTH=j+C2+85@b.example",
+		    REPLY_BAD_PARAMETER },
+	}, rcpts[] = {
+		{ "TO:<\xc3\xa9@b.example>", REPLY_NONE },
+		{ "TO:<a@\xc3\xa9.example> NOTIFY=NEVER", REPLY_NONE },
+		{ "TO:<\xc3\xa9@b.example> ORCPT=utf-8;\xc3\xa9@b",
+		    REPLY_NONE },
+		{ "TO:<a@b.example> ORCPT=utf-8;\xff@b",
+		    REPLY_BAD_PARAMETER },
+		{ "TO:<a@b.example> NOTIFY=\xc3\xa9", REPLY_BAD_PARAMETER },
+		{ "TO:<\xff@b.example>", REPLY_BAD_RCPT },
+		{ "TO:<a@\xe2\x98\x83.net>", REPLY_BAD_RCPT },
+	};
+	struct mail_args	m;
+	struct rcpt_args	r;
+	struct command		cmd;
+	size_t			i;
+
+	(void)state;
+	for (i = 0; i < sizeof(mails) / sizeof(mails[0]); i++)
+		if (command_mail(SLICE_STR(mails[i].args), OFFERED |
+		    EXT_SMTPUTF8, &m) != mails[i].reply)
+			fail_msg("%s", mails[i].args);
+	for (i = 0; i < sizeof(rcpts) / sizeof(rcpts[0]); i++)
+		if (command_rcpt(SLICE_STR(rcpts[i].args), EXT_DSN |
+		    EXT_SMTPUTF8, &r) != rcpts[i].reply)
+			fail_msg("%s", rcpts[i].args);
+	/* not asked for in MAIL */
+	assert_int_equal(command_rcpt(SLICE_STR("TO:<\xc3\xa9@b.example>"),
+	    EXT_DSN, &r), REPLY_RCPT_8BIT);
+	assert_int_equal(command_rcpt(SLICE_STR("TO:<a@b.example> "
+	    "ORCPT=utf-8;\xc3\xa9@b"), EXT_DSN, &r), REPLY_BAD_LINE);
+	assert_int_equal(command_rcpt(SLICE_STR("TO:<a@b.example> "
+	    "ORCPT=utf-8;\\x{E9}@b"), EXT_DSN, &r), REPLY_NONE);
+	/* R5321-2.4-b: not outside a path, an ORCPT, a VRFY that asks */
+	assert_int_equal(verb("MAIL FROM:<a@b.example> X=\xc3\xa9"),
+	    VERB_BAD);
+	assert_int_equal(verb("MAIL \xc3\xa9 FROM:<a@b.example>"), VERB_BAD);
+	assert_int_equal(verb("RCPT TO\xc3\xa9:<a@b.example>"), VERB_BAD);
+	assert_int_equal(verb("NOOP \xc3\xa9"), VERB_BAD);
+	assert_int_equal(verb("VRFY \xc3\xa9"), VERB_BAD);
+	assert_int_equal(verb("VRFY \xc3\xa9 SMTPUTF8"), VERB_VRFY);
+	assert_int_equal(verb("VRFY \xc3 SMTPUTF8"), VERB_BAD);
+	assert_int_equal(verb("VRFY \xc2\x85 SMTPUTF8"), VERB_BAD);
+	command_parse(SLICE_STR("VRFY x SMTPUTF8"), &cmd);
+	assert_int_equal(cmd.verb, VERB_VRFY);
+}
+
 static void
 t_parameters(void **state)
 {
@@ -334,6 +410,7 @@ main(void)
 		cmocka_unit_test(t_bad_octets),
 		cmocka_unit_test(t_X_http_1),
 		cmocka_unit_test(t_mail),
+		cmocka_unit_test(t_utf8),
 		cmocka_unit_test(t_parameters),
 		cmocka_unit_test(t_rcpt),
 		cmocka_unit_test(t_R5321_4_1_1_1_b),

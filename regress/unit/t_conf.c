@@ -784,10 +784,68 @@ test_header_words(void **state)
 	    "is empty");
 }
 
+/* starttls optional where nobody can listen, add-auth-results. */
+static void
+test_switches(void **state)
+{
+	static const char	 text[] = "hostname h\nadd-auth-results\n"
+	    "address-literals refuse\nreceived-privacy off\n"
+	    "pki p { cert /c key /k }\nauth a { pam service s }\n"
+	    "relay r { maildir /m }\n"
+	    "listen on { 127.9.9.9, ::1 } port 25 starttls optional pki p "
+	    "auth a\n"
+	    "listen on 0.0.0.0 port 26 starttls optional insecure pki p "
+	    "auth a\n"
+	    "listen on 127.0.0.1 port 27 starttls pki p auth a\n"
+	    "match from auth sender own relay r\n";
+	static const bool	 want[][2] = {
+		{ true, false }, { true, false }, { true, true },
+		{ false, false }
+	};
+	struct conf		*conf, *again;
+	struct conf_listener	*l;
+	char			*printed;
+	size_t			 i = 0;
+
+	(void)state;
+	conf = parse(text);
+	assert_true(conf->auth_results);
+	printed = conf_print(conf);
+	again = parse(printed);
+	assert_true(again->auth_results);
+	assert_true(again->literals_refused && again->client_shown);
+	TAILQ_FOREACH(l, &again->listeners, entry) {
+		assert_int_equal(l->optional, want[i][0]);
+		assert_int_equal(l->insecure, want[i++][1]);
+	}
+	assert_int_equal(i, 4);
+	free(printed);
+	conf_free(conf);
+	conf_free(again);
+	refuse("hostname h\npki p { cert /c key /k }\n"
+	    "auth a { pam service s }\n"
+	    "listen on 10.0.0.1 port 25 starttls optional pki p auth a\n",
+	    "t:4: starttls optional on 10.0.0.1: what clients send there can "
+	    "be read on the way; write insecure beside it if that is meant\n");
+	refuse_line("address-literals no", "unknown word \"no\": "
+	    "address-literals is accept or refuse");
+	refuse_line("received-privacy no", "unknown word \"no\": "
+	    "received-privacy is on or off");
+	refuse("hostname h\nreceived-privacy on\nreceived-privacy off\n",
+	    "t:3: received-privacy is given twice\n");
+	refuse_line("listen on ::1 port 25 tls optional",
+	    "the word \"optional\" does not fit here");
+	refuse_line("listen on ::1 port 25 starttls insecure",
+	    "the word \"insecure\" does not fit here");
+	refuse("hostname h\nadd-auth-results\nadd-auth-results\n",
+	    "t:3: add-auth-results is given twice\n");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest	 tests[] = {
+		cmocka_unit_test(test_switches),
 		cmocka_unit_test(test_every_word),
 		cmocka_unit_test(test_canonical),
 		cmocka_unit_test(test_canonical_text),

@@ -1,4 +1,5 @@
 /* links: msad/queue/dsn.c msad/queue/received.c */
+/* libs: idn2 */
 /*
  * Reports of failure, and the Received field.
  */
@@ -14,9 +15,20 @@
 #include "msad/queue/dsn.h"
 #include "msad/queue/received.h"
 
-static char	*text;
-static size_t	 text_len, header_len;
-static int	 eightbit;
+static char		*text;
+static size_t		 text_len;
+static struct dsn_text	 out;
+
+static void
+write_dsn(struct dsn *d)
+{
+	if (d->header_len == 0)
+		d->header_len = d->returned.len;
+	assert_int_equal(dsn_write(d, &out), 0);
+	text = out.p;
+	text_len = out.len;
+	assert_int_equal(strlen(text), text_len);
+}
 
 static void
 write_one(const struct dsn_rcpt *rcpts, size_t n, const char *header)
@@ -26,9 +38,7 @@ write_one(const struct dsn_rcpt *rcpts, size_t n, const char *header)
 		.arrival = 1000000000, .now = 1000003600, .rcpts = rcpts,
 		.nrcpts = n, .returned = SLICE_STR(header) };
 
-	assert_non_null(text = dsn_write(&d, &text_len, &header_len,
-	    &eightbit));
-	assert_int_equal(strlen(text), text_len);
+	write_dsn(&d);
 }
 
 /* No bare CR or LF, no line over 998. */
@@ -87,8 +97,8 @@ parts_and_fields(void **state)
 	    "Action: failed\r\nStatus: 4.4.7\r\n\r\n--");
 	has("Content-Type: text/rfc822-headers\r\n");
 	has("\r\n\r\nFrom: ann@example.org\r\nSubject: hi\r\n\r\n--");
-	assert_int_equal(eightbit, 0);
-	assert_memory_equal(text + header_len, "\r\n", 2);
+	assert_false(out.eightbit);
+	assert_memory_equal(text + out.header_len, "\r\n", 2);
 	free(text);
 }
 
@@ -135,7 +145,7 @@ returned_header_is_bounded(void **state)
 	check_lines();
 	assert_true(text_len < DSN_HEADER_MAX + 4000);
 	has("Content-Transfer-Encoding: 8bit\r\n");
-	assert_int_equal(eightbit, 1);
+	assert_true(out.eightbit);
 	free(text);
 	write_one(&r, 1, "");
 	check_lines();
@@ -181,11 +191,80 @@ static char	field[RECEIVED_MAX];
 static void
 received(bool esmtp, bool tls, const char *cipher, const char *rcpt)
 {
-	struct received	r = { "mail.example.org", 0xbeef, esmtp, tls,
-		SLICE_STR(cipher), SLICE_STR(rcpt), 1000000000 };
+	struct received	r = { .hostname = "mail.example.org", .id = 0xbeef,
+		.esmtp = esmtp, .tls = tls, .cipher = SLICE_STR(cipher),
+		.rcpt = SLICE_STR(rcpt), .now = 1000000000 };
 	int		n = received_write(&r, field, sizeof(field));
 
 	assert_true(n > 0 && (size_t)n == strlen(field));
+}
+
+/* R8601-2.7.4-a: names that need quotes have them, others no field. */
+static void
+results(void **state)
+{
+	static const struct {
+		const char	*login;
+		const char	*want;		/* NULL: no field */
+	} rows[] = {
+		{ "ann", "ann" }, { "a.b-c_9@x.example", "a.b-c_9@x.example" },
+		{ "a b", "\"a b\"" }, { "a\"\\", "\"a\\\"\\\\\"" },
+		{ "a@b@c", "\"a@b@c\"" }, { ".a", "\".a\"" },
+		{ "a.", "\"a.\"" }, { "a;x=y", "\"a;x=y\"" },
+		{ "(a", "\"(a\"" }, { "\xc3\xa9", NULL }, { "a\r\nb", NULL },
+	};
+	struct received	r = { .hostname = "h.example", .id = 1, .esmtp = true,
+		.cipher = SLICE("", 0), .rcpt = SLICE("", 0), .now = 1 };
+	char		want[256];
+	size_t		i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		r.login = rows[i].login;
+		want[0] = '\0';
+		if (rows[i].want != NULL)
+			snprintf(want, sizeof(want), "Authentication-Results: "
+			    "h.example;\r\n\tauth=pass smtp.auth=%s\r\n",
+			    rows[i].want);
+		strlcat(want, "Received: from ", sizeof(want));
+		assert_true(received_write(&r, field, sizeof(field)) > 0);
+		assert_int_equal(strncmp(field, want, strlen(want)), 0);
+	}
+}
+
+/* R5321-4.4-a, R5321-4.4-d: names and addresses that cannot stand do not. */
+static void
+shown_client(void **state)
+{
+	static const struct {
+		const char	*helo, *client, *want;
+	} rows[] = {
+		{ "c.example", "192.0.2.1", "c.example ([192.0.2.1])" },
+		{ "[192.0.2.9]", "::1", "[192.0.2.9] ([IPv6:::1])" },
+		{ "my_pc", "192.0.2.1", "my_pc ([192.0.2.1])" },
+		{ "a b", "192.0.2.1", "unknown ([192.0.2.1])" },
+		{ "x\r\nBcc: y", "192.0.2.1", "unknown ([192.0.2.1])" },
+		{ "(", "192.0.2.1", "unknown ([192.0.2.1])" },
+		{ "", "192.0.2.1", "unknown ([192.0.2.1])" },
+		{ "c.example", "192.0.2.1\r\nX: y", "h.example" },
+		{ "c.example", "local", "h.example" },
+		{ NULL, "192.0.2.1", "h.example" },
+	};
+	struct received	r = { .hostname = "h.example", .id = 1, .esmtp = true,
+		.cipher = SLICE("", 0), .rcpt = SLICE("", 0), .now = 1 };
+	char		want[256];
+	size_t		i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		r.helo = rows[i].helo;
+		r.client = rows[i].client;
+		snprintf(want, sizeof(want), "Received: from %s by h.example"
+		    "\r\n", rows[i].want);
+		assert_true(received_write(&r, field, sizeof(field)) > 0);
+		if (strncmp(field, want, strlen(want)) != 0)
+			fail_msg("%s", field);
+	}
 }
 
 static void
@@ -209,10 +288,9 @@ every_action(void **state)
 		.returned = SLICE_STR("From: a\r\n\r\nb\xc3\xa9\r\n") };
 
 	(void)state;
-	assert_non_null(text = dsn_write(&d, &text_len, &header_len,
-	    &eightbit));
+	write_dsn(&d);
 	check_lines();
-	assert_int_equal(eightbit, 1);
+	assert_true(out.eightbit);
 	/* R3464-2.2-a */
 	has("\r\nOriginal-Envelope-Id: Q= z\r\n");
 	/* R3464-2.3-a */
@@ -228,6 +306,110 @@ every_action(void **state)
 	    "Content-Transfer-Encoding: 8bit\r\n\r\n"
 	    "From: a\r\n\r\nb\xc3\xa9\r\n\r\n--");
 	free(text);
+}
+
+/* Of an SMTPUTF8 message, by a way back with or without it. */
+static void
+global(const char *sender, bool utf8, const struct dsn_rcpt *rcpts, size_t n)
+{
+	struct dsn	d = { .hostname = "mail.example.org",
+		.sender = sender, .arrival = 1000000000, .now = 1000003600,
+		.rcpts = rcpts, .nrcpts = n, .global = true, .utf8 = utf8,
+		.returned = SLICE_STR("Subject: \xc3\xbc\r\n\r\n"
+		"b\xc3\xa9\r\n"),
+		.header_len = 13, .whole = true };
+
+	write_dsn(&d);
+	check_lines();
+}
+
+static bool
+ascii(const char *s, size_t len)
+{
+	size_t	i;
+
+	for (i = 0; i < len; i++)
+		if ((unsigned char)s[i] > 127)
+			return false;
+	return true;
+}
+
+/* R6533-4-a */
+static void
+global_report(void **state)
+{
+	const struct dsn_rcpt	r[] = {
+		{ .addr = "j\xc3\xb6rg@x.example", .status = "5.6.7",
+		  .remote = "", .reply = "no",
+		  .orcpt = SLICE_STR("utf-8;J\\x{F6}rg\\x{20}\\x{85}"
+		  "\\x{1F600}@x.example") },
+		{ .addr = "plain@x.example", .status = "5.1.1",
+		  .remote = "", .reply = "no",
+		  .orcpt = SLICE_STR("rfc822;a+2Bb@x.example") },
+	};
+
+	(void)state;
+	global("ann@example.org", true, r, 2);
+	assert_true(out.eightbit && out.smtputf8);
+	assert_true(ascii(text, out.header_len));
+	has("\r\nContent-Type: text/plain; charset=utf-8\r\n"
+	    "Content-Transfer-Encoding: 8bit\r\n\r\n");
+	has("\r\nContent-Type: message/global-delivery-status\r\n"
+	    "Content-Transfer-Encoding: 8bit\r\n\r\nReporting-MTA: ");
+	has("\r\nOriginal-Recipient: utf-8; J\xc3\xb6rg\\x{20}\\x{85}"
+	    "\xf0\x9f\x98\x80@x.example\r\n"
+	    "Final-Recipient: utf-8; j\xc3\xb6rg@x.example\r\n");
+	has("\r\nOriginal-Recipient: rfc822; a+b@x.example\r\n"
+	    "Final-Recipient: rfc822; plain@x.example\r\n");
+	has("\r\nContent-Type: message/global\r\n"
+	    "Content-Transfer-Encoding: 8bit\r\n\r\nSubject: \xc3\xbc\r\n");
+	free(text);
+	global("ann@b\xc3\xbc" "cher.example", false, r, 2);
+	assert_false(out.eightbit || out.smtputf8);
+	has("\r\nTo: <ann@xn--bcher-kva.example>\r\n");
+	has("\r\nContent-Type: message/global-delivery-status\r\n"
+	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n");
+	has("\r\nFinal-Recipient: utf-8; j=C3=B6rg@x.example\r\n");
+	has("\r\nContent-Type: message/global\r\n"
+	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+	    "Subject: =C3=BC\r\n\r\nb=C3=A9\r\n\r\n--");
+	free(text);
+	/* Nothing of it is outside ASCII: no encoding is needed. */
+	global("ann@example.org", false, r + 1, 1);
+	has("message/global-delivery-status\r\n"
+	    "Content-Transfer-Encoding: 7bit\r\n\r\n");
+	free(text);
+	/* Who can be reached by SMTPUTF8 alone gets it so. */
+	global("\xc3\xa4@example.org", false, r, 2);
+	assert_true(out.eightbit && out.smtputf8);
+	has("\r\nTo: <\xc3\xa4@example.org>\r\n");
+	free(text);
+}
+
+/* R6533-4-a: what quoted-printable makes too large is not returned whole. */
+static void
+global_is_bounded(void **state)
+{
+	const struct dsn_rcpt	r = { .addr = "a@x.example",
+		.status = "5.1.1", .remote = "", .reply = "no" };
+	struct dsn		d = { .hostname = "h", .sender = "a@b",
+		.rcpts = &r, .nrcpts = 1, .global = true, .whole = true,
+		.header_len = 6 };
+	char			*m;
+
+	(void)state;
+	assert_non_null(m = malloc(400001));
+	memset(m, '\xc3', 400000);
+	memcpy(m, "A: b\r\n\r\n", 8);
+	m[400000] = '\0';
+	d.returned = SLICE_STR(m);
+	write_dsn(&d);
+	check_lines();
+	assert_true(text_len < 4000);
+	has("Content-Type: message/global-headers\r\n"
+	    "Content-Transfer-Encoding: 7bit\r\n\r\nA: b\r\n\r\n--");
+	free(text);
+	free(m);
 }
 
 /* R5321-4.4-a, R5321-4.4-b, R5321-4.4-d, R3848-1-a, R8314-4.3-a */
@@ -267,6 +449,10 @@ main(void)
 		cmocka_unit_test(returned_header_is_bounded),
 		cmocka_unit_test(report_is_bounded),
 		cmocka_unit_test(every_action),
+		cmocka_unit_test(results),
+		cmocka_unit_test(shown_client),
+		cmocka_unit_test(global_report),
+		cmocka_unit_test(global_is_bounded),
 		cmocka_unit_test(received_field),
 	};
 

@@ -151,6 +151,57 @@ t_R5322_3_3_a(void **state)
 			fail_msg("taken: \"%s\"", bad[i]);
 }
 
+/* What is obsolete is written anew; what is current is not touched. */
+static void
+t_R5322_3_3_a_anew(void **state)
+{
+	static const struct {
+		const char	*in;
+		const char	*out;		/* NULL: not a date */
+	} rows[] = {
+		{ " 1 Jan 26 10:00 EST", "Thu, 1 Jan 2026 10:00:00 -0500" },
+		{ "Thu, 1 Jan 26 10:00 EST\r\n",
+		    "Thu, 1 Jan 2026 10:00:00 -0500" },
+		{ "Fri, 1 Jan 26 10:00 EST", NULL },
+		{ "1 Jan 99 00:00:60 pdt", "Fri, 1 Jan 1999 00:00:60 -0700" },
+		{ "31 Dec 49 23:59 UT", "Fri, 31 Dec 2049 23:59:00 +0000" },
+		{ "1 Jan 50 00:00 GMT", "Sun, 1 Jan 1950 00:00:00 +0000" },
+		{ "1 Jan 126 00:00 +0130", "Thu, 1 Jan 2026 00:00:00 +0130" },
+		{ "1 Jan 2026 00:00 Z", "Thu, 1 Jan 2026 00:00:00 -0000" },
+		{ "1 Jan 2026 00:00 XYZ", "Thu, 1 Jan 2026 00:00:00 -0000" },
+		{ "1Jan2026 00:00 -0700", "Thu, 1 Jan 2026 00:00:00 -0700" },
+		{ "1 (x) Jan 2026 00:00 -0700",
+		    "Thu, 1 Jan 2026 00:00:00 -0700" },
+		{ "Thu , 1 Jan 2026 00:00 -0700",
+		    "Thu, 1 Jan 2026 00:00:00 -0700" },
+		{ "1 Jan 2026 00 : 00 -0700",
+		    "Thu, 1 Jan 2026 00:00:00 -0700" },
+		{ "1 Jan 2026 00:00-0700", "Thu, 1 Jan 2026 00:00:00 -0700" },
+		{ "1 Jan 2026 00:00 (x) -0700",
+		    "Thu, 1 Jan 2026 00:00:00 -0700" },
+		{ "Sun, 22 Nov 2026 03:24:08 +0000", "" },
+		{ "Sun,22 Nov 2026 03:24:08 +0000\r\n", "" },
+		{ " Sun,\r\n 22 Nov\r\n 2026 03:24 -0100 (here)\r\n", "" },
+		{ "\t01 jan 12026 03:24 -0000", "" },
+		{ "yesterday", NULL },
+	};
+	char	buf[64];
+	size_t	i;
+	int	n;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		n = header_date_fix(SLICE_STR(rows[i].in), buf, sizeof(buf));
+		if (rows[i].out == NULL ? n != -1 : n != (int)strlen(
+		    rows[i].out) || memcmp(buf, rows[i].out, (size_t)n) != 0)
+			fail_msg("\"%s\": %d \"%s\"", rows[i].in, n,
+			    n > 0 ? buf : "");
+		if (n > 0)
+			assert_int_equal(header_date_fix(SLICE_STR(buf), buf,
+			    sizeof(buf)), 0);
+	}
+}
+
 static void
 t_date(void **state)
 {
@@ -463,6 +514,7 @@ main(void)
 		cmocka_unit_test(t_R5322_2_2_a),
 		cmocka_unit_test(t_limits),
 		cmocka_unit_test(t_R5322_3_3_a),
+		cmocka_unit_test(t_R5322_3_3_a_anew),
 		cmocka_unit_test(t_date),
 		cmocka_unit_test(t_msgid),
 		cmocka_unit_test(t_R6409_8),

@@ -1,6 +1,7 @@
 /* links: msad/queue/outcome.c msad/queue/schedule.c msad/queue/index.c */
 /* links: msad/queue/envelope.c msad/queue/dsn.c msad/queue/durable.c */
 /* links: msad/queue/report.c */
+/* libs: idn2 */
 /*
  * What becomes of failures: reported in one transaction with their states, put
  * off when the disk has no room, at once when the message itself was lost. The
@@ -338,7 +339,7 @@ deliver(struct message *m, uint32_t i, bool dsn)
 	    SLICE_STR("ok"));
 
 	r->code = 250;
-	r->dsn = dsn;
+	r->flags = dsn ? RESULT_DSN : 0;
 	strlcpy(r->remote, "mx.example", sizeof(r->remote));
 	outcome_delivered(m, r, NOW);
 	free(r);

@@ -130,6 +130,86 @@ t_dsn_rcpt(void **state)
 	    PARAMS_UNKNOWN);
 }
 
+/* R6533-3-a: 8-bit text where SMTPUTF8 was asked, escapes always. */
+static void
+t_orcpt_utf8(void **state)
+{
+	static const struct {
+		const char		*text;
+		enum params_verdict	 with, without;
+		const char		*canonical;
+	} list[] = {
+		{ "ORCPT=utf-8;\xc3\xa9@b", PARAMS_OK, PARAMS_BAD,
+		    "ORCPT=utf-8;\\x{E9}@b" },
+		{ "ORCPT=UTF-8;j\xc3\xb6rg@m\xc3\xbcn.de", PARAMS_OK,
+		    PARAMS_BAD, "ORCPT=UTF-8;j\\x{F6}rg@m\\x{FC}n.de" },
+		{ "ORCPT=utf-8;\xf0\x9f\x98\x80@b", PARAMS_OK, PARAMS_BAD,
+		    "ORCPT=utf-8;\\x{1F600}@b" },
+		{ "ORCPT=utf-8;\\x{E9}\xc3\xa9", PARAMS_OK, PARAMS_BAD,
+		    "ORCPT=utf-8;\\x{E9}\\x{E9}" },
+		{ "ORCPT=utf-8;\\x{E9}@b", PARAMS_OK, PARAMS_OK, NULL },
+		{ "ORCPT=utf-8;a@b", PARAMS_OK, PARAMS_OK, NULL },
+		{ "ORCPT=utf-8;\\x{20}\\x{2B}\\x{3D}\\x{5C}", PARAMS_OK,
+		    PARAMS_OK, NULL },
+		{ "ORCPT=utf-8;\\x{10FFFF}", PARAMS_OK, PARAMS_OK, NULL },
+		{ "ORCPT=utf-8;", PARAMS_BAD, PARAMS_BAD, NULL },
+		{ "ORCPT=utf-8;\xff", PARAMS_BAD, PARAMS_BAD, NULL },
+		{ "ORCPT=utf-8;\xc0\xaf", PARAMS_BAD, PARAMS_BAD, NULL },
+		{ "ORCPT=utf-8;\xc2\x85", PARAMS_BAD, PARAMS_BAD, NULL },
+		{ "ORCPT=utf-8;\xed\xa0\x80", PARAMS_BAD, PARAMS_BAD, NULL },
+		{ "ORCPT=utf-8;a+2Bb", PARAMS_BAD, PARAMS_BAD, NULL },
+		{ "ORCPT=utf-8;a=b", PARAMS_BAD, PARAMS_BAD, NULL },
+		{ "ORCPT=utf-8;a\\b", PARAMS_BAD, PARAMS_BAD, NULL },
+		{ "ORCPT=utf-8;\\x{}", PARAMS_BAD, PARAMS_BAD, NULL },
+		{ "ORCPT=utf-8;\\x{E9", PARAMS_BAD, PARAMS_BAD, NULL },
+		{ "ORCPT=utf-8;\\x{0A}", PARAMS_BAD, PARAMS_BAD, NULL },
+		{ "ORCPT=utf-8;\\x{00E9}", PARAMS_BAD, PARAMS_BAD, NULL },
+		{ "ORCPT=utf-8;\\x{7F}", PARAMS_BAD, PARAMS_BAD, NULL },
+		{ "ORCPT=utf-8;\\x{85}", PARAMS_BAD, PARAMS_BAD, NULL },
+		{ "ORCPT=utf-8;\\x{41}", PARAMS_BAD, PARAMS_BAD, NULL },
+		{ "ORCPT=utf-8;\\x{D800}", PARAMS_BAD, PARAMS_BAD, NULL },
+		{ "ORCPT=utf-8;\\x{110000}", PARAMS_BAD, PARAMS_BAD, NULL },
+		{ "ORCPT=utf-8;\\x{1234567}", PARAMS_BAD, PARAMS_BAD, NULL },
+		{ "ORCPT=rfc822;\xc3\xa9@b", PARAMS_BAD, PARAMS_BAD, NULL },
+		{ "ORCPT=\xc3\xa9;a", PARAMS_BAD, PARAMS_BAD, NULL },
+		{ "NOTIFY=\xc3\xa9", PARAMS_BAD, PARAMS_BAD, NULL },
+	};
+	struct rcpt_params	again;
+	char			buf[PARAMS_TEXT_MAX + 1], in[700];
+	size_t			i;
+	int			n;
+
+	(void)state;
+	for (i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		if (params_rcpt(SLICE_STR(list[i].text), EXT_DSN, &r) !=
+		    list[i].without)
+			fail_msg("without: %s", list[i].text);
+		if (rcpt(list[i].text) != list[i].with)
+			fail_msg("%s", list[i].text);
+		if (list[i].with != PARAMS_OK)
+			continue;
+		n = params_rcpt_print(&r, buf, sizeof(buf));
+		assert_int_not_equal(n, -1);
+		assert_string_equal(buf, list[i].canonical != NULL ?
+		    list[i].canonical : list[i].text);
+		assert_true(params_rcpt_canonical(SLICE_STR(buf), &again));
+		assert_int_equal(params_rcpt_canonical(
+		    SLICE_STR(list[i].text), &again),
+		    list[i].canonical == NULL);
+	}
+	/* what does not fit when it is escaped cannot be printed */
+	strlcpy(in, "ORCPT=utf-8;", sizeof(in));
+	for (i = 0; i < 150; i++)
+		strlcat(in, "\xc3\xa9", sizeof(in));
+	assert_int_equal(rcpt(in), PARAMS_OK);
+	assert_int_equal(params_rcpt_print(&r, buf, sizeof(buf)), -1);
+	in[strlen(in) - 2 * 5] = '\0';		/* 145 of them, 876 octets */
+	assert_int_equal(rcpt(in), PARAMS_OK);
+	n = params_rcpt_print(&r, buf, sizeof(buf));
+	assert_int_not_equal(n, -1);
+	assert_true(params_rcpt_canonical(SLICE(buf, (size_t)n), &again));
+}
+
 /* R3461-5.4-a: the bounds themselves are accepted, one more is not. */
 static void
 t_bounds(void **state)
@@ -292,6 +372,7 @@ main(void)
 		cmocka_unit_test(t_mail),
 		cmocka_unit_test(t_dsn_mail),
 		cmocka_unit_test(t_dsn_rcpt),
+		cmocka_unit_test(t_orcpt_utf8),
 		cmocka_unit_test(t_bounds),
 		cmocka_unit_test(t_deliverby),
 		cmocka_unit_test(t_futurerelease),

@@ -122,6 +122,34 @@ test_lines(void **state)
 	}
 }
 
+/* R6531-3.7.4-a, X-utf8-1: addresses in replies are escaped, all of them. */
+static void
+test_escapes(void **state)
+{
+	static const struct {
+		const char	*in, *out;
+	} cases[] = {
+		{ "j\xc3\xb6rg@m\xc3\xbcn.de", "j\\x{F6}rg@m\\x{FC}n.de" },
+		{ "\xe6\x97\xa5 \xf0\x9f\x98\x80", "\\x{65E5} \\x{1F600}" },
+		{ "\xc3", "?" }, { "a\xc3(", "a?(" }, { "\xff\xc3\xa9",
+		    "?\\x{E9}" },
+		{ "\xc2\x85", "??" }, { "\xed\xa0\x80", "???" },
+		{ "\xf0\x9f\x98", "???" }, { "\x7f\t\r\n", "????" },
+	};
+	struct reply_args	a = { host, NULL, "1-2f" };
+	char			buf[REPLY_TEXT_MAX + 1], want[100];
+	size_t			i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		a.detail = cases[i].in;
+		buf[reply_format(buf, REPLY_FROM_DENIED, &a)] = '\0';
+		snprintf(want, sizeof(want), "name: %s; use", cases[i].out);
+		if (strstr(buf, want) == NULL)
+			fail_msg("%s: %s", want, buf);
+	}
+}
+
 /* P4: what fails ends with the session's id, what does not is without. */
 static void
 test_session_id(void **state)
@@ -145,6 +173,7 @@ main(void)
 	const struct CMUnitTest	tests[] = {
 		cmocka_unit_test(test_classes),
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_escapes),
 		cmocka_unit_test(test_session_id),
 	};
 

@@ -31,7 +31,9 @@ static const char aliases[] =
     "\n"
     "ann: sales@r.example , @shop.example,\"odd, name\"@r.example\n"
     "bob: Bob.B@R.Example\n"
-    "ann: late@r.example";
+    "ann: late@r.example\n"
+    "carl: m\xc3\xbcller@xn--mnchen-3ya.example, @\xd0\xbf\xd1\x80.example\n"
+    "j\xc3\xb6rg: jo@M\xc3\xbcnchen.Example, @[192.0.2.1]\n";
 
 static struct conf	*conf;
 static struct tables	*tables;
@@ -95,7 +97,7 @@ static bool	local;
 static const char *
 route(const char *user, const char *own, const char *sender)
 {
-	struct rights_login	 login = { user, own, local };
+	struct rights_login	 login = { user, own, local, false };
 	const char		*relay = "?";
 
 	switch (rights_route(conf, tables, &login, SLICE_STR(sender),
@@ -159,6 +161,68 @@ tables_add_addresses_and_domains(void **state)
 	teardown();
 }
 
+/* P3, R6531-3.3-a: U- and A-labels are one domain, look-alikes are none. */
+static void
+utf8_addresses(void **state)
+{
+	static const struct {
+		const char	*user, *sender, *want;
+	} list[] = {
+		{ "carl", "m\xc3\xbcller@m\xc3\xbcnchen.example", "one" },
+		{ "carl", "m\xc3\xbcller@mu\xcc\x88nchen.example", "one" },
+		{ "carl", "m\xc3\xbcller@XN--mnchen-3YA.example", "one" },
+		{ "carl", "\"m\xc3\xbcller\"@m\xc3\xbcnchen.EXAMPLE", "one" },
+		{ "carl", "mu\xcc\x88ller@m\xc3\xbcnchen.example", "denied" },
+		{ "carl", "M\xc3\xbcller@m\xc3\xbcnchen.example", "denied" },
+		{ "carl", "muller@m\xc3\xbcnchen.example", "denied" },
+		{ "carl", "m\xc3\xbcller@munchen.example", "denied" },
+		{ "carl", "x@\xd0\xbf\xd1\x80.example", "one" },
+		{ "carl", "\xe6\x97\xa5@xn--o1ac.example", "one" },
+		{ "carl", "x@a.xn--o1ac.example", "denied" },
+		{ "carl", "x@\xd0\xbfp.example", "denied" },
+		{ "carl", "x@np.example", "denied" },
+		{ "carl", "jo@m\xc3\xbcnchen.example", "denied" },
+		{ "j\xc3\xb6rg", "jo@xn--mnchen-3ya.example", "one" },
+		{ "j\xc3\xb6rg", "jo@m\xc3\xbcnchen.example", "one" },
+		{ "j\xc3\xb6rg", "x@[192.0.2.1]", "one" },
+		{ "jo\xcc\x88rg", "jo@xn--mnchen-3ya.example", "denied" },
+		{ "jorg", "jo@xn--mnchen-3ya.example", "denied" },
+		{ "j\xc3\xb6rg", "jo@M\xc3\x9cNCHEN.example", "bad" },
+		{ "j\xc3\xb6rg", "jo@m\xfcnchen.example", "bad" },
+		{ "j\xc3\xb6rg", "jo\xef\xbc\xa0m\xc3\xbcnchen.example",
+		    "bad" },
+	};
+	size_t	i;
+
+	(void)state;
+	setup("match from auth sender <aliases> relay \"one\"\n");
+	for (i = 0; i < sizeof(list) / sizeof(list[0]); i++)
+		if (strcmp(route(list[i].user, "x@y", list[i].sender),
+		    list[i].want) != 0)
+			fail_msg("%s as %s: %s", list[i].user, list[i].sender,
+			    route(list[i].user, "x@y", list[i].sender));
+	teardown();
+	setup("match from auth sender own relay \"one\"\n");
+	assert_string_equal(route("j\xc3\xb6", "j\xc3\xb6@r.example",
+	    "j\xc3\xb6@R.example"), "one");
+	assert_string_equal(route("j\xc3\xb6", "j\xc3\xb6@r.example",
+	    "jo\xcc\x88@r.example"), "denied");
+	assert_string_equal(route("ann", "ann@r.example",
+	    "\xd0\xb0nn@r.example"), "denied");
+	assert_string_equal(route("ann", "ann@r.example",
+	    "\xef\xbd\x81nn@r.example"), "denied");
+	assert_string_equal(route("ann", "ann@r.example",
+	    "ann@r.ex\xd0\xb0mple"), "denied");
+	assert_string_equal(route("ann", "ann@r.example",
+	    "ann@r\xef\xbc\x8e""example"), "bad");
+	assert_string_equal(route("ann", "ann@r.example",
+	    "ann\xef\xbc\xa0r.example"), "bad");
+	/* a login that is no address owns none */
+	assert_string_equal(route("\xff", "\xff@r.example", "\xff@r.example"),
+	    "bad");
+	teardown();
+}
+
 static void
 first_match_wins(void **state)
 {
@@ -200,6 +264,10 @@ wrong_rows_are_named(void **state)
 		{ "ann: a@b.c,\nbob:\n", "", "/etc/msad/aliases:2: an empty" },
 		{ "a b: a@b.c\n", "", "/etc/msad/aliases:1: white space" },
 		{ ": a@b.c\n", "", "/etc/msad/aliases:1: the key" },
+		{ "ann: a@\xe2\x98\x83.net\n", "",
+		    "/etc/msad/aliases:1: neither" },
+		{ "ann: @\xff\n", "", "/etc/msad/aliases:1: neither" },
+		{ "ann: \xc2\x85@b.c\n", "", "/etc/msad/aliases:1: neither" },
 		{ "ann: @-x.y\n", "", "/etc/msad/aliases:1: neither" },
 		{ "ann: a@b.c b@c.d\n", "", "/etc/msad/aliases:1: neither" },
 		{ "", "isp: me\n", "/etc/msad/secrets:1: the row is not" },
@@ -281,6 +349,7 @@ main(void)
 	const struct CMUnitTest	tests[] = {
 		cmocka_unit_test(own_address_and_no_other),
 		cmocka_unit_test(tables_add_addresses_and_domains),
+		cmocka_unit_test(utf8_addresses),
 		cmocka_unit_test(first_match_wins),
 		cmocka_unit_test(local_rules_are_for_local_users),
 		cmocka_unit_test(secrets_are_found_by_label),

@@ -440,26 +440,50 @@ damage(void **s)
 	get(ids[0], 3000);
 }
 
-/* P6: many messages arriving at once take no more memory than gather_max. */
-static void
-gathering_is_bounded(void **s)
+/* Files in a directory of the spool. */
+static unsigned int
+count(const char *sub)
 {
+	char		 path[512];
+	struct dirent	*e;
+	DIR		*d;
+	unsigned int	 n = 0;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, sub);
+	assert_non_null(d = opendir(path));
+	while ((e = readdir(d)) != NULL)
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n;
+}
+
+/*
+ * 64 messages of that size at once, by pieces of all in turn: within the bound,
+ * and whole. Returns how many of them have files of their own.
+ */
+static unsigned int
+at_once(int flags, size_t size, size_t piece)
+{
+	static uint8_t		 buf[64 * 1024];
 	struct spool_message	*m[64];
 	enum spool_result	 result;
-	uint8_t			 buf[64 * 1024];
-	unsigned int		 i, piece;
+	unsigned int		 i, files;
+	size_t			 off, n;
 
-	(void)s;
 	for (i = 0; i < 64; i++)
-		assert_non_null(m[i] = spool_message_begin(sp, 0, &result));
-	for (piece = 0; piece < 32; piece++)
+		assert_non_null(m[i] = spool_message_begin(sp, flags,
+		    &result));
+	for (off = 0; off < size; off += n) {
+		n = size - off < piece ? size - off : piece;
 		for (i = 0; i < 64; i++) {
-			fill(buf, sizeof(buf), spool_message_id(m[i]));
-			assert_int_equal(spool_message_append(m[i], buf +
-			    piece * 2048, 2048), SPOOL_OK);
+			fill(buf, size, spool_message_id(m[i]));
+			assert_int_equal(spool_message_append(m[i], buf + off,
+			    n), SPOOL_OK);
 			assert_true(sp->gathered <= cfg.gather_max +
 			    64 * 4096);
 		}
+	}
+	files = count("bodies");
 	for (i = 0; i < 64; i++) {
 		ids[nids++] = spool_message_id(m[i]);
 		pending++;
@@ -467,10 +491,52 @@ gathering_is_bounded(void **s)
 		    NULL);
 	}
 	settle();
-	assert_int_equal(results[SPOOL_OK], 64);
+	assert_int_equal(results[SPOOL_OK], nids);
 	assert_int_equal(sp->gathered, 0);
 	for (i = 0; i < 64; i++)
-		get(ids[i], sizeof(buf));
+		get(ids[nids - 64 + i], size);
+	return files;
+}
+
+/* P6: many messages arriving at once take no more memory than gather_max. */
+static void
+gathering_is_bounded(void **s)
+{
+	(void)s;
+	assert_int_equal(at_once(0, 64 * 1024, 2048), 64);
+}
+
+/*
+ * Small ones that go beyond it are no files of their own for that, and their
+ * places are used again.
+ */
+static void
+small_ones_have_no_files(void **s)
+{
+	uint32_t	places;
+
+	(void)s;
+	/* what a crash has left */
+	close(openat(dirfd_, NAME_SCRATCH, O_WRONLY | O_CREAT, 0600));
+	assert_int_equal(at_once(0, 12000, 500), 0);
+	assert_true((places = sp->nplaces) > 0);
+	assert_int_equal(sp->nidle, places);
+	assert_int_equal(at_once(0, 16 * 1024, 5000), 0);
+	assert_true(sp->nplaces <= 64);
+	assert_int_equal(sp->nidle, sp->nplaces);
+	/* from the place to a file of its own */
+	assert_int_equal(at_once(0, 16 * 1024 + 1, 3000), 64);
+	assert_int_equal(sp->nidle, sp->nplaces);
+	assert_int_equal(count("."), 3);	/* bodies, lock, log */
+}
+
+/* What is announced as large is in its file from the beginning. */
+static void
+large_ones_gather_nothing(void **s)
+{
+	(void)s;
+	assert_int_equal(at_once(SPOOL_MESSAGE_LARGE, 9000, 3000), 64);
+	assert_int_equal(at_once(SPOOL_MESSAGE_LARGE, 40000, 5000), 128);
 }
 
 int
@@ -489,7 +555,11 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(damage, setup, teardown),
 		cmocka_unit_test_setup_teardown(gathering_is_bounded, setup,
-		    teardown)
+		    teardown),
+		cmocka_unit_test_setup_teardown(small_ones_have_no_files,
+		    setup, teardown),
+		cmocka_unit_test_setup_teardown(large_ones_gather_nothing,
+		    setup, teardown)
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,6 +29,7 @@ static struct {
 	size_t		 nheader, nbody, under_way, most;
 	unsigned int	 data, ends, resets;
 	uint64_t	 size;
+	unsigned int	 flags;
 } q;
 
 static struct ipc		*front;
@@ -87,6 +88,7 @@ on_end(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	(void)arg;
 	ipc_reader(&r, msg);
 	q.size = ipc_get_u64(&r);
+	q.flags = ipc_get_u8(&r);
 	assert_true(ipc_done(&r));
 	q.ends++;
 	return 0;
@@ -300,12 +302,12 @@ t_converted(void **state)
 	n = (size_t)snprintf(text, sizeof(text), "%s\r\n", HEAD);
 	for (i = 0; i < 3000; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n,
-		    "%s%060d\r\n", i < 500 ? "" : "\xc3\xa9\xc3\xa9", 7);
+		    "%s%060d\r\n", i < 300 ? "" : "\xc3\xa9\xc3\xa9", 7);
 	n += (size_t)snprintf(text + n, sizeof(text) - n, ".\r\n");
 	assert_int_equal(submit(text, n, 16384, &r), 1);
 	assert_int_equal(q.nheader, strlen(HEAD) + strlen(cte));
 	assert_memory_equal(q.header + strlen(HEAD), cte, strlen(cte));
-	assert_int_equal(q.nbody, n - strlen(HEAD "\r\n.\r\n") + 2500 * 8);
+	assert_int_equal(q.nbody, n - strlen(HEAD "\r\n.\r\n") + 2700 * 8);
 	assert_int_equal(q.size, q.nheader + q.nbody);
 	for (i = 0; i < q.nbody; i++)
 		assert_true((unsigned char)q.body[i] < 128);
@@ -399,6 +401,41 @@ t_empty(void **state)
 
 #define CASE(t)	cmocka_unit_test_setup_teardown(t, setup, teardown)
 
+/* R6532-3-a: UTF-8 in the header of a part is told, where it is seen. */
+static void
+t_part_header(void **state)
+{
+	static const struct {
+		const char	*text;
+		unsigned int	 flags;
+	} list[] = {
+		{ "Subject: \xc3\xa9\r\n\r\n\xc3\xa9\r\n.\r\n", 0 },
+		{ "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; "
+		    "boundary=b\r\n\r\n\xc3\xa9\r\n--b\r\nX: y\r\n\r\n"
+		    "\xc3\xa9\r\n--b--\r\n\xc3\xa9\r\n.\r\n", 0 },
+		{ "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; "
+		    "boundary=b\r\n\r\n--b\r\nX: \xc3\xa9\r\n\r\nx\r\n"
+		    "--b--\r\n.\r\n", END_UTF8HEADER },
+		{ "MIME-Version: 1.0\r\nContent-Type: message/rfc822\r\n"
+		    "\r\nSubject: \xc3\xa9\r\n\r\nx\r\n.\r\n",
+		    END_UTF8HEADER },
+	};
+	char		 text[1000];
+	enum reply	 r = REPLY_NONE;
+	size_t		 i;
+
+	for (i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		teardown(state);
+		setup(state);
+		tx->utf8 = true;
+		tx->convert = MIME_ON;
+		snprintf(text, sizeof(text), HEAD "%s", list[i].text);
+		if (submit(text, strlen(text), 1 + i * 50, &r) != 1)
+			fail_msg("%zu: %s", i, tx->detail);
+		assert_int_equal(q.flags, list[i].flags);
+	}
+}
+
 int
 main(void)
 {
@@ -414,6 +451,7 @@ main(void)
 		CASE(t_too_big),
 		CASE(t_X_hdr_1),
 		CASE(t_empty),
+		CASE(t_part_header),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #   tls      '' | 'starttls' | 'tls', with cert and key
 #   auth     { user => password }: AUTH is needed before MAIL
 #   ehlo     list of further keywords ('DSN' for one)
+#   caps     instead of those that there are by default
 #   on       { COMMAND => reply or sub (argument, session) -> reply }
 #            COMMAND: greeting EHLO STARTTLS MAIL RCPT DATA EOD QUIT
 #            a reply without CRLF gets one; '' closes; undef: the default
@@ -178,8 +179,8 @@ sub do_HELO {
 
 sub do_EHLO {
 	my ($self, $t, $arg) = @_;
-	my @k = ('next.example', 'PIPELINING', '8BITMIME',
-	    'ENHANCEDSTATUSCODES', @{ $self->{ehlo} // [] });
+	my @k = ('next.example', @{ $self->{caps} // ['PIPELINING', '8BITMIME',
+	    'ENHANCEDSTATUSCODES'] }, @{ $self->{ehlo} // [] });
 	push @k, 'STARTTLS' if $self->{tls} eq 'starttls' && !$t->{tls};
 	push @k, 'AUTH ' . ($self->{mechs} // 'PLAIN LOGIN') if $self->{auth};
 	$t->{helo} = $arg;

@@ -8,12 +8,14 @@ use IO::Socket::INET;
 use IO::Socket::IP;
 use IO::Socket::SSL;
 use MIME::Base64;
+use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Time::HiRes qw(time);
 
 sub connect {
 	my ($class, $port, $timeout, $host) = @_;
 	my $s = IO::Socket::IP->new(PeerHost => $host // '127.0.0.1',
 	    PeerPort => $port, Timeout => $timeout // 20) or return undef;
+	$s->setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
 	$s->blocking(0);
 	return bless { sock => $s, in => '', timeout => $timeout // 20 }, $class;
 }
