@@ -436,6 +436,41 @@ t_part_header(void **state)
 	}
 }
 
+/*
+ * P6: what all messages have under way is bounded; whoever would begin with
+ * another piece waits until credit, or the end of a message, makes room.
+ */
+static void
+t_turns(void **state)
+{
+	struct transaction	*other[32];
+	struct data_run		 run;
+	size_t			 n = 0, len, left;
+	static char		 text[16384];
+
+	(void)state;
+	len = (size_t)snprintf(text, sizeof(text), "%s\r\n", HEAD);
+	while (len < sizeof(text) - 70)
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+		    "%066d\r\n", 7);
+	while (!transaction_must_wait(tx)) {
+		assert_true(n < 32);
+		other[n] = transaction_new(front, SID, "mail.example.org",
+		    1000000);
+		assert_non_null(other[n]);
+		assert_true(data_decode(&other[n]->data, SLICE(text, len),
+		    &run) > 0);
+		transaction_take(other[n++], &run, &origin);
+	}
+	assert_true(n > 2);
+	left = other[0]->outstanding;
+	assert_true(left > 0 && left <= IPC_BODY_CREDIT);
+	transaction_free(other[0]);
+	assert_false(transaction_must_wait(tx));
+	while (--n > 0)
+		transaction_free(other[n]);
+}
+
 int
 main(void)
 {
@@ -444,6 +479,7 @@ main(void)
 		CASE(t_octet_by_octet),
 		CASE(t_big),
 		CASE(t_big_header),
+		CASE(t_turns),
 		CASE(t_converted),
 		CASE(t_not_converted),
 		CASE(t_no_body),
