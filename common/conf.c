@@ -15,8 +15,10 @@
 #include <syslog.h>
 
 #include "common/conf.h"
+#include "common/conf_mech.h"
 #include "common/conf_build.h"
 #include "common/conf_lex.h"
+#include "common/conf_table.h"
 
 static struct conf *
 conf_new(void)
@@ -27,9 +29,12 @@ conf_new(void)
 		err(1, "calloc");
 	conf->log_level = LOG_INFO;
 	conf_limits_default(&conf->limits);
+	conf_login_default(&conf->login);
+	conf_pool_default(&conf->pool);
 	TAILQ_INIT(&conf->appends);
 	TAILQ_INIT(&conf->proxies);
 	TAILQ_INIT(&conf->barred);
+	TAILQ_INIT(&conf->trusted);
 	TAILQ_INIT(&conf->pkis);
 	TAILQ_INIT(&conf->auths);
 	TAILQ_INIT(&conf->tables);
@@ -152,22 +157,38 @@ static void
 print_sessions(FILE *f, const struct conf *conf)
 {
 	conf_limits_print(f, &conf->limits);
+	conf_login_print(f, &conf->login);
+	conf_pool_print(f, &conf->pool);
 	if (conf->convert_off)
 		fputs("convert off\n", f);
 	if (conf->early_reject)
 		fputs("early-talker reject\n", f);
 	print_networks(f, "proxy", &conf->proxies);
 	print_networks(f, "bar", &conf->barred);
+	print_networks(f, "trust", &conf->trusted);
 }
 
 static void
 print_auth(FILE *f, const struct conf_auth *auth)
 {
 	print_string(f, "auth ", auth->name);
-	print_string(f, " { pam service ", auth->pam_service);
-	fprintf(f, " mech {%s%s }",
-	    auth->mechs & CONF_MECH_PLAIN ? " plain" : "",
-	    auth->mechs & CONF_MECH_LOGIN ? " login" : "");
+	fputs(" {", f);
+	if (auth->pam_service != NULL)
+		print_string(f, " pam service ", auth->pam_service);
+	if (auth->pam_limit != 0)
+		fprintf(f, " limit %u", auth->pam_limit);
+	if (auth->expired_hide)
+		fputs(" expired-password hide", f);
+	if (auth->cache == 0)
+		fputs(" cache off", f);
+	else if (auth->cache != CONF_CACHE_DEFAULT)
+		fprintf(f, " cache %us", auth->cache);
+	if (auth->passwd != NULL)
+		print_string(f, " passwd file:", auth->passwd);
+	conf_identity_print(f, auth);
+	fputs(" mech {", f);
+	conf_mech_print(f, auth->mechs);
+	fputs(" }", f);
 	print_string(f, " realm ", auth->realm);
 	fputs(" }\n", f);
 }
@@ -178,6 +199,10 @@ print_table(FILE *f, const struct conf_table *table)
 	const struct conf_row	*row;
 
 	print_string(f, "table ", table->name);
+	if (conf_table_remote(table)) {
+		conf_table_print(f, table);
+		return;
+	}
 	if (table->path != NULL) {
 		print_string(f, " file:", table->path);
 		fputc('\n', f);
@@ -243,6 +268,8 @@ print_listener(FILE *f, const struct conf_listener *l)
 	    l->proxy & CONF_PROXY_V2 ? " proxy-v2" : "");
 	print_string(f, " pki ", l->pki);
 	print_string(f, " auth ", l->auth);
+	if (l->grants)
+		fputs(" grants allow", f);
 	fputc('\n', f);
 }
 
@@ -251,8 +278,9 @@ print_match(FILE *f, const struct conf_match *m)
 {
 	const struct conf_sender	*s;
 
-	fprintf(f, "match from %s", m->local ? "local" : "auth");
+	fprintf(f, "#:%d\nmatch from %s", m->line, m->local ? "local" : "auth");
 	print_option(f, " user ", m->user);
+	conf_except_print(f, m);
 	fputs(" sender {", f);
 	TAILQ_FOREACH(s, &m->senders, entry) {
 		if (s->kind == CONF_SENDER_TABLE) {
@@ -287,6 +315,7 @@ conf_print(const struct conf *conf)
 	print_globals(f, conf);
 	print_sessions(f, conf);
 	conf_header_print(f, conf);
+	conf_rights_print(f, conf);
 	TAILQ_FOREACH(pki, &conf->pkis, entry) {
 		print_string(f, "pki ", pki->name);
 		print_string(f, " { cert ", pki->cert);
@@ -325,6 +354,7 @@ table_free(struct conf_table *table)
 	}
 	free(table->name);
 	free(table->path);
+	conf_table_clear(table);
 	free(table);
 }
 
@@ -370,7 +400,9 @@ auth_free(struct conf_auth *auth)
 {
 	free(auth->name);
 	free(auth->pam_service);
+	free(auth->passwd);
 	free(auth->realm);
+	conf_identity_free(auth);
 	free(auth);
 }
 
@@ -400,6 +432,7 @@ conf_free(struct conf *conf)
 	conf_header_free(conf);
 	FREE_ALL(&conf->proxies, conf_network, free);
 	FREE_ALL(&conf->barred, conf_network, free);
+	FREE_ALL(&conf->trusted, conf_network, free);
 	FREE_ALL(&conf->pkis, conf_pki, pki_free);
 	FREE_ALL(&conf->auths, conf_auth, auth_free);
 	FREE_ALL(&conf->tables, conf_table, table_free);
@@ -411,6 +444,7 @@ conf_free(struct conf *conf)
 	free(conf->socket);
 	free(conf->socket_group);
 	free(conf->local);
+	free(conf->subaddress);
 	free(conf);
 }
 

@@ -10,7 +10,10 @@
 #include <stdio.h>
 
 #include "common/conf_header.h"
+#include "common/conf_identity.h"
 #include "common/conf_limits.h"
+#include "common/conf_login.h"
+#include "common/conf_pool.h"
 #include "common/network.h"
 #include "common/slice.h"
 
@@ -23,6 +26,16 @@
 
 #define CONF_MECH_PLAIN		0x01
 #define CONF_MECH_LOGIN		0x02
+#define CONF_MECH_SCRAM_SHA1	0x04
+#define CONF_MECH_SCRAM_SHA1_PLUS 0x08
+#define CONF_MECH_SCRAM_SHA256	0x10
+#define CONF_MECH_SCRAM_SHA256_PLUS 0x20
+#define CONF_MECH_OAUTHBEARER	0x40
+#define CONF_MECH_XOAUTH2	0x80
+#define CONF_MECH_EXTERNAL	0x100
+
+/* Seconds that a right password is remembered. */
+#define CONF_CACHE_DEFAULT	60
 
 struct conf_pki {
 	TAILQ_ENTRY(conf_pki)	 entry;
@@ -34,9 +47,15 @@ struct conf_pki {
 struct conf_auth {
 	TAILQ_ENTRY(conf_auth)	 entry;
 	char			*name;
-	char			*pam_service;
+	char			*pam_service;	/* NULL: passwd alone */
+	char			*passwd;	/* path of verifiers; or NULL */
+	unsigned int		 pam_limit;	/* workers; 0: not given */
+	bool			 expired_hide;	/* expired-password hide */
 	unsigned int		 mechs;		/* CONF_MECH_* */
+	unsigned int		 cache;		/* seconds; 0: off */
 	char			*realm;
+	struct conf_oauth	 oauth;
+	struct conf_clients	 clients;
 };
 
 /* A row of an inline table: a key, or a key with values. */
@@ -46,11 +65,32 @@ struct conf_row {
 	char			*value;		/* what follows the colon */
 };
 
+/* Tables that databases serve. */
+#define CONF_REMOTE_MAX		16
+
+/* What serves a table; what is asked of a database stands with it. */
+enum conf_table_kind {
+	CONF_TABLE_ROWS,	/* inline, or a file where there is a path */
+	CONF_TABLE_SQLITE,	/* path: the database */
+	CONF_TABLE_LDAP
+};
+
 struct conf_table {
 	TAILQ_ENTRY(conf_table)	 entry;
 	char			*name;
-	char			*path;		/* NULL: inline */
+	enum conf_table_kind	 kind;
+	char			*path;		/* NULL: inline, or ldap */
+	char			*query;		/* sqlite */
+	char			*url;		/* ldap: as it was written */
+	struct sockaddr_storage	 addr;		/* ldap: where that is */
+	socklen_t		 addrlen;
+	char			*base;
+	char			*filter;	/* with %u in it */
+	char			*attribute;
+	char			*bind_dn;	/* or NULL */
+	char			*password_file;	/* path; or NULL */
 	bool			 secret;	/* a relay's credentials */
+	bool			 clients;	/* of certificates: auth's */
 	TAILQ_HEAD(, conf_row)	 rows;		/* inline */
 };
 
@@ -98,6 +138,7 @@ struct conf_listener {
 	bool			 optional;	/* starttls optional */
 	bool			 insecure;	/* so not on loopback alone */
 	unsigned int		 proxy;		/* CONF_PROXY_*; 0: none */
+	bool			 grants;	/* grants allow */
 	char			*pki;
 	char			*auth;
 };
@@ -117,11 +158,19 @@ struct conf_sender {
 	char			*table;
 };
 
+/* Logins that a rule is not for, by what they were proved with. */
+#define CONF_EXCEPT_EXTERNAL	0x01	/* what a front-end saw (GRANT_SEEN) */
+#define CONF_EXCEPT_ADDRESS	0x02	/* an address alone (GRANT_ADDRESS) */
+
+/* Characters that may separate a sub-address. */
+#define CONF_SEPARATORS_MAX	7
+
 struct conf_match {
 	TAILQ_ENTRY(conf_match)	 entry;
 	TAILQ_HEAD(, conf_sender) senders;
 	enum conf_mismatch	 mismatch;	/* from-mismatch */
 	bool			 local;		/* from local, else from auth */
+	unsigned int		 except;	/* CONF_EXCEPT_* */
 	char			*user;		/* local socket; or NULL */
 	char			*relay;
 	int			 line;
@@ -138,11 +187,16 @@ struct conf {
 	int			 log_level;	/* LOG_*; default LOG_INFO */
 	uint64_t		 message_size;	/* limits.size */
 	struct conf_limits	 limits;	/* limit session */
+	struct conf_login	 login;		/* limit login */
+	struct conf_pool	 pool;		/* auth workers */
 	bool			 early_reject;	/* early-talker reject */
 	struct conf_networks	 proxies;	/* proxy from */
 	struct conf_networks	 barred;	/* bar from */
+	struct conf_networks	 trusted;	/* trust from */
 	enum conf_mismatch	 mismatch;	/* of rules without one */
 	struct conf_appends	 appends;	/* append-domain */
+	char			*subaddress;	/* separators, or NULL */
+	bool			 fold_local;	/* local-part ignore-case */
 	bool			 auth_results;	/* add-auth-results */
 	bool			 literals_refused;	/* address-literals */
 	bool			 client_shown;	/* received-privacy off */

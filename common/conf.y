@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/conf_build.h"
+#include "common/conf_table.h"
 #include "common/log.h"
 
 int		 yyparse(void);
@@ -31,10 +32,12 @@ static struct conf_build	*b;
 %token	<text> WORD STRING MACRO
 %token	ADDAUTHRESULTS ADDRESSLITERALS APPENDDOMAIN CONVERT FROMMISMATCH
 %token	INSECURE OPTIONAL RECEIVEDPRIVACY
-%token	BAR EARLYTALKER LIMIT PROXY PROXYV1 PROXYV2 SESSION
+%token	BAR CACHE EARLYTALKER EXPIREDPASSWORD GRANTS LIMIT PROXY PROXYV1
+%token	PROXYV2 SESSION TRUST
 %token	ANY AUTH CA CERT CONCURRENCY CONTROL EXPIRE FILECOLON FROM FRONTEND
 %token	GROUP HELO HOST HOSTNAME INCLUDE KEY LEVEL LISTEN LOCAL LOG MAILDIR
-%token	MATCH
+%token	MATCH EXCEPT LDAPCOLON LOCALPART SQLITECOLON SUBADDRESS
+%token	PASSWD OAUTH CLIENTCERTIFICATES
 %token	MECH ON OWN PAM PATH PKI PORT QUEUE REALM RELAY RETRY SENDER SERVICE
 %token	SOCKET STARTTLS TABLE TLS USER VERIFY WARN WORKERS
 %type	<text> text match_user
@@ -76,12 +79,21 @@ statement: MACRO text			{ conf_lex_define(b->lex, $1, $2); }
 	| QUEUE '{' queue_options '}'
 	| LIMIT SESSION		{ conf_build_limits(b); }
 	    '{' session_limits comma '}'
+	| LIMIT WORD		{ conf_build_login(b, $2); }
+	    login_limits
+	| AUTH WORKERS		{ conf_build_pool(b); }
+	    '{' pool_words comma '}'
 	| EARLYTALKER text		{ conf_build_early(b, $2); }
+	| SUBADDRESS text		{ conf_build_subaddress(b, $2); }
+	| LOCALPART text		{ conf_build_local_part(b, $2); }
 	| PROXY FROM list		{
 		conf_build_networks(b, &b->conf->proxies, $3, "proxy from");
 	}
 	| BAR FROM list			{
 		conf_build_networks(b, &b->conf->barred, $3, "bar from");
+	}
+	| TRUST FROM list		{
+		conf_build_networks(b, &b->conf->trusted, $3, "trust from");
 	}
 	| pki
 	| auth
@@ -120,6 +132,24 @@ session_limits: session_limit
 session_limit: text text		{ conf_build_limit(b, $1, $2); }
 	;
 
+login_limits: '{' login_words comma '}'
+	| text				{ conf_build_login_off(b, $1); }
+	;
+
+login_words: login_word
+	| login_words comma login_word
+	;
+
+login_word: text text			{ conf_build_login_word(b, $1, $2); }
+	;
+
+pool_words: pool_word
+	| pool_words comma pool_word
+	;
+
+pool_word: text text			{ conf_build_pool_word(b, $1, $2); }
+	;
+
 queue_options:
 	| queue_options PATH text	{
 		conf_build_path(b, &b->conf->spool, $3, "queue path");
@@ -147,6 +177,28 @@ auth_options:
 	| auth_options PAM SERVICE text	{
 		conf_build_set(b, &b->auth->pam_service, $4, "pam service");
 	}
+	    pam_limit
+	| auth_options EXPIREDPASSWORD text {
+		conf_build_once(b, OPT_EXPIRED, "expired-password");
+		conf_build_expired(b, $3);
+	}
+	| auth_options CACHE text	{
+		conf_build_once(b, OPT_CACHE, "cache");
+		conf_build_cache(b, $3);
+	}
+	| auth_options PASSWD FILECOLON text {
+		conf_build_path(b, &b->auth->passwd, $4, "passwd");
+	}
+	| auth_options OAUTH	{
+		conf_build_once(b, OPT_OAUTH, "oauth");
+		conf_build_oauth(b);
+	}
+	    '{' identity_words comma '}'
+	| auth_options CLIENTCERTIFICATES {
+		conf_build_once(b, OPT_CLIENTS, "client-certificates");
+		conf_build_clients(b);
+	}
+	    '{' identity_words comma '}'
 	| auth_options MECH list	{
 		conf_build_once(b, OPT_MECH, "mech");
 		conf_build_mech(b, $3);
@@ -156,6 +208,19 @@ auth_options:
 	}
 	;
 
+identity_words: identity_word
+	| identity_words comma identity_word
+	;
+
+identity_word: text text	{ conf_build_identity_word(b, $1, $2); }
+	| text FILECOLON text	{ conf_build_identity_file(b, $1, $3); }
+	| text '<' text '>'	{ conf_build_identity_table(b, $1, $3); }
+	;
+
+pam_limit:
+	| LIMIT text			{ conf_build_pam_limit(b, $2); }
+	;
+
 table:	TABLE text			{ conf_build_table_begin(b, $2); }
 	    table_content
 	;
@@ -163,8 +228,25 @@ table:	TABLE text			{ conf_build_table_begin(b, $2); }
 table_content: FILECOLON text		{
 		conf_build_path(b, &b->table->path, $2, "table file");
 	}
+	| SQLITECOLON text		{
+		conf_table_db(b, CONF_TABLE_SQLITE);
+		conf_build_path(b, &b->table->path, $2, "sqlite");
+	}
+	    '{' table_options '}'	{ conf_table_end(b); }
+	| LDAPCOLON text		{
+		conf_table_db(b, CONF_TABLE_LDAP);
+		conf_table_url(b, $2);
+	}
+	    '{' table_options '}'	{ conf_table_end(b); }
 	| '{' '}'
 	| '{' rows comma '}'
+	;
+
+table_options: table_option
+	| table_options comma table_option
+	;
+
+table_option: text text			{ conf_table_option(b, $1, $2); }
 	;
 
 rows:	row
@@ -271,6 +353,7 @@ listen_option: PORT text		{
 	| AUTH text			{
 		conf_build_set(b, &b->listen.auth, $2, "auth");
 	}
+	| GRANTS text			{ conf_build_grants(b, $2); }
 	;
 
 listen_optional:
@@ -280,12 +363,16 @@ listen_optional:
 	}
 	;
 
-match:	MATCH FROM AUTH SENDER sender_list mismatch RELAY text {
-		conf_build_match(b, $5, $8);
+match:	MATCH FROM AUTH except SENDER sender_list mismatch RELAY text {
+		conf_build_match(b, $6, $9);
 	}
 	| MATCH FROM LOCAL match_user SENDER sender_list mismatch RELAY text {
 		conf_build_match_local(b, $4, $6, $9);
 	}
+	;
+
+except:					{ b->except = 0; }
+	| EXCEPT list			{ conf_build_except(b, $2); }
 	;
 
 match_user:				{ $$ = NULL; }
@@ -318,28 +405,36 @@ static const struct word {
 	{ "add-auth-results", ADDAUTHRESULTS },
 	{ "address-literals", ADDRESSLITERALS },
 	{ "any", ANY }, { "append-domain", APPENDDOMAIN },
-	{ "auth", AUTH }, { "bar", BAR }, { "ca", CA }, { "cert", CERT },
+	{ "auth", AUTH }, { "bar", BAR }, { "ca", CA },
+	{ "cache", CACHE }, { "cert", CERT },
+	{ "client-certificates", CLIENTCERTIFICATES },
 	{ "concurrency", CONCURRENCY }, { "control", CONTROL },
 	{ "convert", CONVERT },
 	{ "early-talker", EARLYTALKER },
-	{ "expire", EXPIRE }, { "from", FROM },
+	{ "except", EXCEPT }, { "expire", EXPIRE },
+	{ "expired-password", EXPIREDPASSWORD },
+	{ "from", FROM },
 	{ "from-mismatch", FROMMISMATCH }, { "frontend", FRONTEND },
-	{ "group", GROUP }, { "helo", HELO }, { "host", HOST },
-	{ "hostname", HOSTNAME }, { "include", INCLUDE },
+	{ "grants", GRANTS }, { "group", GROUP }, { "helo", HELO },
+	{ "host", HOST }, { "hostname", HOSTNAME }, { "include", INCLUDE },
 	{ "insecure", INSECURE }, { "key", KEY },
 	{ "level", LEVEL }, { "limit", LIMIT },
 	{ "listen", LISTEN }, { "local", LOCAL },
+	{ "local-part", LOCALPART },
 	{ "log", LOG },
 	{ "maildir", MAILDIR }, { "match", MATCH }, { "mech", MECH },
-	{ "on", ON }, { "optional", OPTIONAL }, { "own", OWN },
-	{ "pam", PAM }, { "path", PATH },
+	{ "oauth", OAUTH }, { "on", ON }, { "optional", OPTIONAL },
+	{ "own", OWN }, { "pam", PAM },
+	{ "passwd", PASSWD }, { "path", PATH },
 	{ "pki", PKI }, { "port", PORT }, { "proxy", PROXY },
 	{ "proxy-v1", PROXYV1 }, { "proxy-v2", PROXYV2 }, { "queue", QUEUE },
 	{ "realm", REALM }, { "received-privacy", RECEIVEDPRIVACY },
 	 { "relay", RELAY }, { "retry", RETRY },
 	{ "sender", SENDER }, { "service", SERVICE },
 	{ "session", SESSION }, { "socket", SOCKET },
-	{ "starttls", STARTTLS }, { "table", TABLE }, { "tls", TLS },
+	{ "starttls", STARTTLS }, { "subaddress", SUBADDRESS },
+	{ "table", TABLE }, { "tls", TLS },
+	{ "trust", TRUST },
 	{ "user", USER },
 	{ "verify", VERIFY }, { "warn", WARN }, { "workers", WORKERS }
 };
@@ -364,6 +459,10 @@ yylex(void)
 		return MACRO;
 	case CONF_ITEM_FILE:
 		return FILECOLON;
+	case CONF_ITEM_SQLITE:
+		return SQLITECOLON;
+	case CONF_ITEM_LDAP:
+		return LDAPCOLON;
 	case CONF_ITEM_PUNCT:
 		if (*text == '}')
 			b->words_only = false;

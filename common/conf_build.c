@@ -22,6 +22,7 @@
 #include <syslog.h>
 
 #include "common/conf_build.h"
+#include "common/conf_mech.h"
 #include "common/log.h"
 #include "config.h"
 
@@ -31,7 +32,8 @@
 #define EXPIRE_MAX	(366U * 86400)
 #define NETWORKS_MAX	10000
 
-enum ref_kind { REF_PKI, REF_AUTH, REF_SENDERS, REF_SECRETS, REF_RELAY };
+enum ref_kind { REF_PKI, REF_AUTH, REF_SENDERS, REF_SECRETS, REF_RELAY,
+	REF_USERS };
 
 /* A name used at a place of the text. */
 struct conf_ref {
@@ -306,6 +308,12 @@ ref_add(struct conf_build *b, enum ref_kind kind, const char *name)
 }
 
 void
+conf_build_ref_users(struct conf_build *b, const char *table)
+{
+	ref_add(b, REF_USERS, table);
+}
+
+void
 conf_build_pki_begin(struct conf_build *b, const char *name)
 {
 	b->pki = xcalloc(sizeof(*b->pki));
@@ -327,29 +335,81 @@ conf_build_auth_begin(struct conf_build *b, const char *name)
 	b->auth = xcalloc(sizeof(*b->auth));
 	b->auth->name = name_new(b, name, conf_auth_find(b->conf, name),
 	    "auth");
+	b->auth->cache = CONF_CACHE_DEFAULT;
 	TAILQ_INSERT_TAIL(&b->conf->auths, b->auth, entry);
 }
 
 void
 conf_build_mech(struct conf_build *b, const struct conf_list *mech)
 {
-	unsigned int	 bit;
+	const struct conf_mech	*m;
 
 	for (; mech != NULL; mech = mech->next) {
-		if (strcmp(mech->text, "plain") == 0)
-			bit = CONF_MECH_PLAIN;
-		else if (strcmp(mech->text, "login") == 0)
-			bit = CONF_MECH_LOGIN;
-		else {
-			conf_lex_error(b->lex, "unknown word %s: mech is plain "
-			    "or login", log_q(mech->text));
+		if ((m = conf_mech_word(mech->text)) == NULL) {
+			conf_lex_error(b->lex, "unknown word %s: mech is "
+			    "plain, login, scram-sha-256, scram-sha-256-plus, "
+			    "scram-sha-1, scram-sha-1-plus, oauthbearer, "
+			    "xoauth2 or external",
+			    log_q(mech->text));
 			continue;
 		}
-		if (b->auth->mechs & bit)
+		if (b->auth->mechs & m->flag)
 			conf_lex_error(b->lex, "mech %s is given twice",
 			    mech->text);
-		b->auth->mechs |= bit;
+		b->auth->mechs |= m->flag;
 	}
+}
+
+/*
+ * Where nothing is said: what all users of the block can use. Those of PAM
+ * cannot use SCRAM, and a client that is offered it would try nothing else.
+ */
+static unsigned int
+default_mechs(const struct conf_auth *auth)
+{
+	unsigned int	 mechs = CONF_MECH_PLAIN | CONF_MECH_LOGIN;
+
+	if (auth->pam_service == NULL && auth->passwd == NULL)
+		mechs = 0;
+	if (auth->oauth.keys != NULL)
+		mechs |= CONF_MECH_OAUTHBEARER | CONF_MECH_XOAUTH2;
+	if (auth->pam_service == NULL && auth->passwd != NULL)
+		mechs |= CONF_MECH_SCRAM_SHA256 | CONF_MECH_SCRAM_SHA256_PLUS;
+	return mechs;
+}
+
+/* Every mechanism of the block must have what it needs. */
+static void
+check_mechs(struct conf_build *b, const struct conf_auth *auth)
+{
+	const struct conf_mech	*m;
+
+	for (m = conf_mechs; m->flag != 0; m++)
+		if ((auth->mechs & m->flag) != 0 && auth->passwd == NULL &&
+		    m->passwd)
+			conf_lex_error(b->lex, "auth %s: mech %s needs a "
+			    "passwd file", log_q(auth->name), m->word);
+}
+
+void
+conf_build_cache(struct conf_build *b, const char *word)
+{
+	uint64_t	 seconds = 0;
+
+	if (strcmp(word, "off") != 0 && !conf_limit_value(LIMIT_TIME, word, 1,
+	    3600, &seconds))
+		conf_lex_error(b->lex, "cache: %s is not off or %s from 1 to "
+		    "3600", log_q(word), conf_limit_kind(LIMIT_TIME));
+	b->auth->cache = (unsigned int)seconds;
+}
+
+void
+conf_build_expired(struct conf_build *b, const char *word)
+{
+	b->auth->expired_hide = strcmp(word, "hide") == 0;
+	if (!b->auth->expired_hide && strcmp(word, "say") != 0)
+		conf_lex_error(b->lex, "unknown word %s: expired-password is "
+		    "say or hide", log_q(word));
 }
 
 void
@@ -357,14 +417,18 @@ conf_build_auth_end(struct conf_build *b)
 {
 	struct conf_auth	*auth = b->auth;
 
-	if (auth->pam_service == NULL)
-		conf_lex_error(b->lex, "auth %s: pam service is needed",
-		    log_q(auth->name));
-	else if (strchr(auth->pam_service, '/') != NULL)
+	if (auth->pam_service == NULL && auth->passwd == NULL &&
+	    (b->seen & (OPT_OAUTH | OPT_CLIENTS)) == 0)
+		conf_lex_error(b->lex, "auth %s: pam service, passwd, oauth or "
+		    "client-certificates is needed", log_q(auth->name));
+	else if (auth->pam_service != NULL &&
+	    strchr(auth->pam_service, '/') != NULL)
 		conf_lex_error(b->lex, "pam service: %s is not a name",
 		    log_q(auth->pam_service));
 	if (!(b->seen & OPT_MECH))
-		auth->mechs = CONF_MECH_PLAIN | CONF_MECH_LOGIN;
+		auth->mechs = default_mechs(auth);
+	check_mechs(b, auth);
+	conf_identity_check(b, auth);
 }
 
 void
@@ -545,6 +609,7 @@ listener_add(struct conf_build *b, const char *address)
 	l->optional = b->listen.optional;
 	l->insecure = b->listen.insecure;
 	l->proxy = b->listen.proxy;
+	l->grants = b->listen.grants;
 	if (!address_parse(l, address)) {
 		conf_lex_error(b->lex, "%s is not a numeric address",
 		    log_q(address));
@@ -596,6 +661,16 @@ conf_build_local(struct conf_build *b, const char *path)
 		    " for a socket");
 }
 
+void
+conf_build_grants(struct conf_build *b, const char *word)
+{
+	conf_build_once(b, OPT_GRANTS, "grants");
+	if (strcmp(word, "allow") != 0)
+		conf_lex_error(b->lex, "unknown word %s: grants are allowed "
+		    "by \"grants allow\"", log_q(word));
+	b->listen.grants = true;
+}
+
 static struct conf_match *
 match_new(struct conf_build *b, const struct conf_list *senders,
     const char *relay)
@@ -610,7 +685,9 @@ match_new(struct conf_build *b, const struct conf_list *senders,
 	m = xcalloc(sizeof(*m));
 	TAILQ_INIT(&m->senders);
 	m->relay = xstrdup(relay);
-	m->line = conf_lex_line(b->lex);
+	m->line = conf_lex_said_line(b->lex);
+	m->except = b->except;
+	b->except = 0;
 	conf_build_match_mismatch(b, m);
 	TAILQ_INSERT_TAIL(&b->conf->matches, m, entry);
 	ref_add(b, REF_RELAY, relay);
@@ -654,12 +731,16 @@ secrets_mark(struct conf_build *b)
 	struct conf_table	*table;
 
 	for (ref = b->refs; ref != NULL; ref = ref->next) {
-		if (ref->kind != REF_SECRETS)
+		if (ref->kind != REF_SECRETS && ref->kind != REF_USERS)
 			continue;
 		if ((table = conf_table_find(b->conf, ref->name)) == NULL)
 			continue;
+		if (ref->kind == REF_USERS) {
+			table->clients = true;
+			continue;
+		}
 		table->secret = true;
-		if (table->path == NULL)
+		if (table->path == NULL || table->kind != CONF_TABLE_ROWS)
 			conf_lex_error_at(b->lex, ref->file, ref->line,
 			    "table %s holds passwords: it must be a file",
 			    log_q(ref->name));
@@ -672,7 +753,7 @@ ref_check(struct conf_build *b, const struct conf_ref *ref)
 	static const char *const	 what[] = {
 		[REF_PKI] = "pki", [REF_AUTH] = "auth",
 		[REF_SENDERS] = "table", [REF_SECRETS] = "table",
-		[REF_RELAY] = "relay"
+		[REF_RELAY] = "relay", [REF_USERS] = "table"
 	};
 	const struct conf_table		*table;
 	const void			*found = NULL;
@@ -691,6 +772,18 @@ ref_check(struct conf_build *b, const struct conf_ref *ref)
 			conf_lex_error_at(b->lex, ref->file, ref->line,
 			    "table %s holds passwords and cannot name senders",
 			    log_q(ref->name));
+		if (table != NULL && table->clients && ref->kind != REF_USERS)
+			conf_lex_error_at(b->lex, ref->file, ref->line,
+			    "table %s names users of certificates and nothing "
+			    "else", log_q(ref->name));
+		break;
+	case REF_USERS:
+		found = table = conf_table_find(b->conf, ref->name);
+		if (table != NULL && (table->kind != CONF_TABLE_ROWS ||
+		    table->path != NULL))
+			conf_lex_error_at(b->lex, ref->file, ref->line,
+			    "table %s names users of certificates: its rows "
+			    "must stand here", log_q(ref->name));
 		break;
 	case REF_RELAY:
 		found = conf_relay_find(b->conf, ref->name);
@@ -731,6 +824,7 @@ conf_build_finish(struct conf_build *b)
 		conf->socket = xstrdup(MSAD_SOCKET);
 	conf->message_size = conf->limits.size;
 	proxy_check(b);
+	conf_pool_finish(b);
 	TAILQ_FOREACH(auth, &conf->auths, entry) {
 		if (auth->realm == NULL && conf->hostname != NULL)
 			auth->realm = xstrdup(conf->hostname);

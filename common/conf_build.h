@@ -33,7 +33,15 @@ struct conf_build {
 	bool			 literals_seen;
 	bool			 privacy_seen;
 	unsigned int		 limits_seen;	/* words of it */
+	bool			 login_done;	/* limit login */
+	unsigned int		 login_seen;	/* words of it */
+	bool			 fold_seen;	/* local-part */
+	unsigned int		 except;	/* of the rule under way */
+	bool			 pool_done;	/* auth workers */
+	unsigned int		 pool_seen;	/* words of it */
 	const char		*mismatch;	/* of the rule under way */
+	bool			 in_clients;	/* client-certificates { */
+	unsigned int		 identity_seen;	/* words of it, or of oauth */
 	unsigned int		 nappends;
 	bool			 words_only;	/* no keywords in this block */
 	unsigned int		 nnames;	/* of pkis, auths, tables ... */
@@ -54,7 +62,9 @@ struct conf_build {
 enum conf_option {
 	OPT_MECH = 1 << 0, OPT_PORT = 1 << 1, OPT_TLS = 1 << 2,
 	OPT_CONCURRENCY = 1 << 3, OPT_RETRY = 1 << 4, OPT_EXPIRE = 1 << 5,
-	OPT_WARN = 1 << 12
+	OPT_GRANTS = 1 << 28,
+	OPT_WARN = 1 << 12, OPT_EXPIRED = 1 << 13, OPT_CACHE = 1 << 14,
+	OPT_OAUTH = 1 << 15, OPT_CLIENTS = 1 << 16
 };
 
 /* Report an option that stands twice. word is its word in the grammar. */
@@ -81,7 +91,7 @@ void	 conf_build_workers(struct conf_build *, bool *seen,
 void	 conf_build_limits(struct conf_build *);
 void	 conf_build_convert(struct conf_build *, const char *word);
 void	 conf_build_early(struct conf_build *, const char *word);
-/* Add networks to those of "proxy from" or "bar from". */
+/* Add networks to those of "proxy", "bar" or "trust from". */
 void	 conf_build_networks(struct conf_build *, struct conf_networks *,
 	    const struct conf_list *, const char *what);
 void	 conf_build_proxy(struct conf_build *, unsigned int version,
@@ -92,7 +102,12 @@ void	 conf_build_pki_begin(struct conf_build *, const char *name);
 void	 conf_build_pki_end(struct conf_build *);
 void	 conf_build_auth_begin(struct conf_build *, const char *name);
 void	 conf_build_mech(struct conf_build *, const struct conf_list *);
+/* "cache 60s" or "cache off". */
+void	 conf_build_cache(struct conf_build *, const char *word);
+void	 conf_build_expired(struct conf_build *, const char *word);
 void	 conf_build_auth_end(struct conf_build *);
+/* A table that names users of certificates: it must be inline. */
+void	 conf_build_ref_users(struct conf_build *, const char *table);
 void	 conf_build_table_begin(struct conf_build *, const char *name);
 void	 conf_build_row(struct conf_build *, const char *key,
 	    const char *value);
@@ -105,6 +120,8 @@ void	 conf_build_relay_auth(struct conf_build *, const char *table,
 void	 conf_build_relay_end(struct conf_build *);
 void	 conf_build_listen_begin(struct conf_build *, struct conf_list *);
 void	 conf_build_listen_end(struct conf_build *);
+/* "grants allow" of a listener. */
+void	 conf_build_grants(struct conf_build *, const char *word);
 /* The socket of local programs; stands once. */
 void	 conf_build_local(struct conf_build *, const char *path);
 void	 conf_build_match(struct conf_build *, const struct conf_list *,

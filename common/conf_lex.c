@@ -59,6 +59,7 @@ struct conf_lex {
 	struct macro	*macros;
 	const char	*item_file;
 	int		 item_line;
+	int		 said_line;	/* by the last "#:12"; 0: none */
 	unsigned int	 braces;
 	bool		 line_open;	/* the statement has an item */
 	bool		 dead;		/* a limit was passed: only EOF now */
@@ -175,6 +176,15 @@ int
 conf_lex_line(const struct conf_lex *lex)
 {
 	return lex->item_line;
+}
+
+int
+conf_lex_said_line(struct conf_lex *lex)
+{
+	int	 line = lex->said_line != 0 ? lex->said_line : lex->item_line;
+
+	lex->said_line = 0;
+	return line;
 }
 
 /* Macros. */
@@ -559,6 +569,28 @@ assignment(struct conf_lex *lex)
 	return true;
 }
 
+/* Is the word so far what says where a table is? */
+static bool
+scheme(const struct conf_lex *lex, enum conf_item *item)
+{
+	static const struct {
+		const char	*word;
+		enum conf_item	 item;
+	} schemes[] = {
+		{ "file:", CONF_ITEM_FILE }, { "sqlite:", CONF_ITEM_SQLITE },
+		{ "ldap:", CONF_ITEM_LDAP }
+	};
+	size_t	i;
+
+	for (i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (lex->wordlen == strlen(schemes[i].word) &&
+		    memcmp(lex->word, schemes[i].word, lex->wordlen) == 0) {
+			*item = schemes[i].item;
+			return true;
+		}
+	return false;
+}
+
 /*
  * A bare word. A word that is one macro and nothing else pushes the macro's
  * value as text and returns false: no item yet.
@@ -586,10 +618,8 @@ word_lex(struct conf_lex *lex, enum conf_item *item, const char **text)
 		whole = false;
 		skip(lex);
 		word_octet_add(lex, c);
-		if (lex->wordlen == 5 && memcmp(lex->word, "file:", 5) == 0) {
-			*item = CONF_ITEM_FILE;
+		if (c == ':' && scheme(lex, item))
 			return true;
-		}
 	}
 	if (whole && expanded) {
 		if (m == NULL)
@@ -614,6 +644,30 @@ word_lex(struct conf_lex *lex, enum conf_item *item, const char **text)
 	return true;
 }
 
+/*
+ * Skip a comment. "#:12", as the canonical text has it before a rule, says the
+ * line where that stood in the file.
+ */
+static void
+comment(struct conf_lex *lex)
+{
+	bool	 place = peek_at(lex, 1) == ':';
+	int	 c, line = 0;
+
+	skip(lex);
+	if (place)
+		skip(lex);
+	while ((c = peek(lex)) != EOF && c != '\n') {
+		if (c < '0' || c > '9' || line > 10000000)
+			place = false;
+		else
+			line = line * 10 + c - '0';
+		skip(lex);
+	}
+	if (place)
+		lex->said_line = line;
+}
+
 /* Skip blanks, comments, continued lines, and newlines within braces. */
 static void
 blank_skip(struct conf_lex *lex)
@@ -623,8 +677,7 @@ blank_skip(struct conf_lex *lex)
 	for (;;) {
 		c = peek(lex);
 		if (c == '#') {
-			while ((c = peek(lex)) != EOF && c != '\n')
-				skip(lex);
+			comment(lex);
 		} else if (c == '\\' && peek_at(lex, 1) == '\n') {
 			skip(lex);
 			skip(lex);

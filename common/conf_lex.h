@@ -25,6 +25,8 @@ enum conf_item {
 	CONF_ITEM_STRING,	/* quoted */
 	CONF_ITEM_MACRO,	/* NAME before '='; '=' is taken too */
 	CONF_ITEM_FILE,		/* file: */
+	CONF_ITEM_SQLITE,	/* sqlite: */
+	CONF_ITEM_LDAP,		/* ldap: */
 	CONF_ITEM_PUNCT		/* one of { } , < > = */
 };
 
@@ -59,6 +61,8 @@ void	 conf_lex_error_at(struct conf_lex *, const char *file, int line,
 unsigned int	 conf_lex_errors(const struct conf_lex *);
 const char	*conf_lex_file(const struct conf_lex *);
 int		 conf_lex_line(const struct conf_lex *);
+/* The line as the comment before it says ("#:12"), which is used up then. */
+int		 conf_lex_said_line(struct conf_lex *);
 
 /* Memory that lasts as long as the parse; never NULL. */
 void	*conf_lex_alloc(struct conf_lex *, size_t);

@@ -18,8 +18,6 @@
 #include "common/conf_limits.h"
 #include "common/log.h"
 
-enum limit_unit { COUNT, SIZE, TIME };
-
 static const struct limit {
 	const char	*word;
 	size_t		 offset;	/* in struct conf_limits */
@@ -29,7 +27,8 @@ static const struct limit {
 	uint64_t	 max;
 } limits[] = {
 #define L(word, member, unit, value, min, max) \
-	{ word, offsetof(struct conf_limits, member), unit, value, min, max },
+	{ word, offsetof(struct conf_limits, member), LIMIT_##unit, value, \
+	    min, max },
 	CONF_LIMITS_TABLE(L)
 #undef L
 };
@@ -61,14 +60,15 @@ unit_factor(enum limit_unit unit, const char *letter)
 		char		 letter;
 		uint64_t	 factor;
 	} letters[] = {
-		{ SIZE, 'K', 1024 }, { SIZE, 'M', 1024 * 1024 },
-		{ SIZE, 'G', 1024 * 1024 * 1024 }, { TIME, 's', 1 },
-		{ TIME, 'm', 60 }, { TIME, 'h', 3600 }, { TIME, 'd', 86400 }
+		{ LIMIT_SIZE, 'K', 1024 }, { LIMIT_SIZE, 'M', 1024 * 1024 },
+		{ LIMIT_SIZE, 'G', 1024 * 1024 * 1024 }, { LIMIT_TIME, 's', 1 },
+		{ LIMIT_TIME, 'm', 60 }, { LIMIT_TIME, 'h', 3600 },
+		{ LIMIT_TIME, 'd', 86400 }
 	};
 	size_t	i;
 
 	if (*letter == '\0')
-		return unit == TIME ? 0 : 1;
+		return unit == LIMIT_TIME ? 0 : 1;
 	for (i = 0; i < sizeof(letters) / sizeof(letters[0]); i++)
 		if (letters[i].unit == unit && letters[i].letter == *letter &&
 		    letter[1] == '\0')
@@ -76,31 +76,37 @@ unit_factor(enum limit_unit unit, const char *letter)
 	return 0;
 }
 
-/* The value of a word; false: none within the range. */
-static bool
-value_parse(const struct limit *limit, const char *text, uint64_t *value)
+bool
+conf_limit_value(enum limit_unit unit, const char *text, uint64_t min,
+    uint64_t max, uint64_t *value)
 {
 	uint64_t	 factor, n = 0;
 	const char	*p;
 
-	for (p = text; isdigit((unsigned char)*p) && n <= limit->max; p++)
+	for (p = text; isdigit((unsigned char)*p) && n <= max; p++)
 		n = n * 10 + (unsigned int)(*p - '0');
-	if (p == text || n > limit->max ||
-	    (factor = unit_factor(limit->unit, p)) == 0)
+	if (p == text || n > max || (factor = unit_factor(unit, p)) == 0)
 		return false;
 	*value = n * factor;
-	return *value >= limit->min && *value <= limit->max;
+	return *value >= min && *value <= max;
 }
 
-void
-conf_build_limit(struct conf_build *b, const char *word, const char *text)
+const char *
+conf_limit_kind(enum limit_unit unit)
 {
 	static const char *const	 kinds[] = {
 		"a number", "a size such as 64K or 25M",
 		"a time such as 30s or 5m"
 	};
-	struct conf_limits		*l = &b->conf->limits;
-	size_t				 i;
+
+	return kinds[unit];
+}
+
+void
+conf_build_limit(struct conf_build *b, const char *word, const char *text)
+{
+	struct conf_limits	*l = &b->conf->limits;
+	size_t			 i;
 
 	for (i = 0; i < NLIMITS; i++)
 		if (strcmp(limits[i].word, word) == 0)
@@ -113,9 +119,11 @@ conf_build_limit(struct conf_build *b, const char *word, const char *text)
 	if (b->limits_seen & (1U << i))
 		conf_lex_error(b->lex, "%s is given twice", limits[i].word);
 	b->limits_seen |= 1U << i;
-	if (!value_parse(&limits[i], text, slot(l, &limits[i])))
+	if (!conf_limit_value(limits[i].unit, text, limits[i].min,
+	    limits[i].max, slot(l, &limits[i])))
 		conf_lex_error(b->lex, "%s: %s is not %s from %llu to %llu",
-		    limits[i].word, log_q(text), kinds[limits[i].unit],
+		    limits[i].word, log_q(text),
+		    conf_limit_kind(limits[i].unit),
 		    (unsigned long long)limits[i].min,
 		    (unsigned long long)limits[i].max);
 }
@@ -133,7 +141,7 @@ conf_limits_print(FILE *f, const struct conf_limits *l)
 			continue;
 		fprintf(f, "%s%s %llu%s", n++ == 0 ? "limit session { " :
 		    ", ", limits[i].word, (unsigned long long)*v,
-		    limits[i].unit == TIME ? "s" : "");
+		    limits[i].unit == LIMIT_TIME ? "s" : "");
 	}
 	if (n > 0)
 		fputs(" }\n", f);

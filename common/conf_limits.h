@@ -1,8 +1,11 @@
 #ifndef COMMON_CONF_LIMITS_H
 #define COMMON_CONF_LIMITS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+
+enum limit_unit { LIMIT_COUNT, LIMIT_SIZE, LIMIT_TIME };
 
 /*
  * L(word, member, unit, default, min, max): what "limit session" may bound.
@@ -48,6 +51,15 @@ struct conf_limits {
 };
 
 struct conf_build;
+
+/*
+ * The value of a word: digits, and K, M or G behind a size, s, m, h or d
+ * behind a time. False: none from min to max.
+ */
+bool	 conf_limit_value(enum limit_unit, const char *text, uint64_t min,
+	    uint64_t max, uint64_t *value);
+/* What is expected there: "a number", "a time such as ...". */
+const char *conf_limit_kind(enum limit_unit);
 
 void	 conf_limits_default(struct conf_limits *);
 /* "WORD VALUE" of the block; says what is wrong with it. */

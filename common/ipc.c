@@ -93,7 +93,8 @@ static int
 is_secret(unsigned int type)
 {
 	return type == IPC_AUTH_START || type == IPC_AUTH_RESPONSE ||
-	    type == IPC_PAM_REQUEST || type == IPC_RELAY_JOB;
+	    type == IPC_PAM_REQUEST || type == IPC_RELAY_JOB ||
+	    type == IPC_CTL_AUTH_TEST;
 }
 
 static void

@@ -33,7 +33,7 @@ IPC_TABLE(X)
 
 static const char *const role_names[ROLE_MAX] = {
 	"parent", "frontend", "auth", "pam", "keys", "queue", "relay",
-	"resolver", "control"
+	"resolver", "control", "lookup"
 };
 
 const char *

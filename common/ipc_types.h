@@ -25,6 +25,7 @@ enum ipc_role {
 	ROLE_RELAY,
 	ROLE_RESOLVER,
 	ROLE_CONTROL,
+	ROLE_LOOKUP,
 	ROLE_MAX,
 	ROLE_ANY = ROLE_MAX
 };
@@ -43,7 +44,13 @@ enum ipc_file {
 	FILE_RELAY_CA,		/* name: relay; PEM bundle; relay */
 	FILE_HOSTS,		/* name ""; /etc/hosts; resolver; or absent */
 	FILE_RESOLV,		/* name ""; /etc/resolv.conf; likewise */
-	FILE_COUNTS		/* name ""; common/counts.h; frontend */
+	FILE_COUNTS,		/* name ""; common/counts.h; frontend */
+	FILE_PASSWD,		/* name: auth block; verifiers; auth */
+	FILE_OAUTH_KEYS,	/* name: auth block; JWKS; auth */
+	FILE_CLIENT_CA,		/* name: auth block; PEM; frontend, auth */
+	FILE_CLIENT_CRL,	/* name: auth block; PEM; auth */
+	FILE_TABLE_DB,		/* name: table; SQLite database; lookup */
+	FILE_TABLE_PASSWORD	/* name: table; for its bind-dn; lookup */
 };
 
 /* Flags of RELAY_RESULT. */
@@ -72,8 +79,24 @@ enum ipc_file {
 #define IPC_SID_LOCAL	(UINT64_C(1) << 63)
 /* Listener index of the local socket, in PROC_LISTENER (auth) and GRANT. */
 #define IPC_LISTENER_LOCAL	0xffff
+/*
+ * Flags of GRANT: the proof is what a front-end saw (EXTERNAL); no login, the
+ * client's address stands for it.
+ */
+#define GRANT_SEEN	0x01
+#define GRANT_ADDRESS	0x02
+#define GRANT_FLAGS	0x03
+/* Entries of each list of a GRANT. */
+#define GRANT_LIST_MAX	64
+
+/* Values of a LOOKUP_ANSWER, and octets of one. */
+#define LOOKUP_VALUES_MAX	256
+#define LOOKUP_VALUE_MAX	256
+
 /* Octets of a user's name, as auth takes it. */
 #define IPC_USER_MAX	255
+/* Octets of a password, as auth takes it and PAM gets it. */
+#define IPC_PASSWORD_MAX	1024
 
 #define IPC_TABLE(X) \
 	/* --- life cycle: msad and each of its children --- */ \
@@ -131,6 +154,21 @@ enum ipc_file {
 	 * client, addr local */ \
 	X(SESSION_OPEN, FRONTEND, AUTH, 10, 300, N) \
 	X(SESSION_CLOSE, FRONTEND, AUTH, 0, 0, N) \
+	/* What the handshake was, once, before AUTH_START under TLS: str \
+	 * version ("TLSv1.3"), bytes tls-exporter, bytes tls-unique, bytes \
+	 * tls-server-end-point (empty: cannot be had), bytes client \
+	 * certificate (DER; empty: none, or none asked for) */ \
+	X(SESSION_TLS, FRONTEND, AUTH, 18, 12288, N) \
+	/* Answer to a SESSION_TLS with a certificate: u8 (1: it is good and \
+	 * somebody's, EXTERNAL can be had) */ \
+	X(SESSION_CERT, AUTH, FRONTEND, 1, 1, N) \
+	/* Answer to SESSION_OPEN or AUTH_START at any time: this client is \
+	 * not served. u32 seconds for which that holds (0: unknown), str \
+	 * reason for the log. The front-end says 421 4.7.0 and closes. */ \
+	X(SESSION_REFUSE, AUTH, FRONTEND, 6, 300, N) \
+	/* The client's address stands for a login (`grants allow`) and the \
+	 * queue has taken the grant: str user. As after AUTH_RESULT ok. */ \
+	X(SESSION_GRANTED, AUTH, FRONTEND, 2, 300, N) \
 	/* u8 tls (1: under TLS), str mechanism, u8 has_initial, bytes initial \
 	 * (decoded octets). One attempt at a time a session. */ \
 	X(AUTH_START, FRONTEND, AUTH, 8, IPC_PAYLOAD_MAX, N) \
@@ -149,6 +187,10 @@ enum ipc_file {
 	/* --- auth and pam; sid: request --- */ \
 	/* str service, str user, bytes password, str remote host, str tty */ \
 	X(PAM_REQUEST, AUTH, PAM, 12, 8192, N) \
+	/* The account checks alone, for a user who has been authenticated: \
+	 * str service, str user, str remote host, str tty. Answered alike. \
+	 */ \
+	X(PAM_ACCOUNT, AUTH, PAM, 8, 4096, N) \
 	/* u8 enum verdict, str user as PAM_USER read back, u32 fail delay us, \
 	 * str reason for the log */ \
 	X(PAM_RESULT, PAM, AUTH, 9, 2048, N) \
@@ -157,8 +199,13 @@ enum ipc_file {
 	X(PAM_IDLE, PAM, AUTH, 2, 2, N) \
 	/* --- auth and queue; sid: session --- */ \
 	/* u64 front-end epoch, str user, str tenant, str auth block, str \
-	 * mechanism, u16 listener, addr client, str realm */ \
-	X(GRANT, AUTH, QUEUE, 22, 2048, N) \
+	 * mechanism, u16 listener, addr client, str realm, u8 flags \
+	 * (GRANT_*), str label of the credential ("" none), u16 n, n times \
+	 * str address or @domain that it may send as (n 0: no such \
+	 * restriction), u16 n, n times str recipient domain (likewise), u32 \
+	 * messages an hour (0: no limit), u64 time before which nothing is \
+	 * relayed (seconds since 1970; 0: none) */ \
+	X(GRANT, AUTH, QUEUE, 41, IPC_PAYLOAD_MAX, N) \
 	/* u64 front-end epoch, u8 taken (0: no such front-end, or in use) */ \
 	X(GRANT_TAKEN, QUEUE, AUTH, 9, 9, N) \
 	/* u64 front-end epoch */ \
@@ -218,6 +265,14 @@ enum ipc_file {
 	/* u8 destination state (0 fine, 1 could not connect): all results of \
 	 * this job are sent */ \
 	X(RELAY_DONE, RELAY, QUEUE, 1, 1, N) \
+	/* --- queue and lookup; sid: query --- */ \
+	/* u32 generation, str table, str login: what may it send as? */ \
+	X(LOOKUP, QUEUE, LOOKUP, 9, 1024, N) \
+	/* u8 status (0 found or nothing there, 1 cannot be told now, 2 not \
+	 * for this login, though the table is well), str reason for the log, \
+	 * u16 n (at most LOOKUP_VALUES_MAX), n times str \
+	 * address, @domain or * */ \
+	X(LOOKUP_ANSWER, LOOKUP, QUEUE, 5, IPC_PAYLOAD_MAX, N) \
 	/* --- relay and resolver; sid: query --- */ \
 	/* str host name, u8 family (0 both, 4, 6) */ \
 	X(RESOLVE, RELAY, RESOLVER, 3, 300, N) \
@@ -256,7 +311,57 @@ enum ipc_file {
 	X(CTL_QUEUE_RCPT, QUEUE, CONTROL, 19, 8192, N) \
 	/* u8 status (0 ok, 1 error, 4 denied, 5 no match), u32 matched, \
 	 * u64 id to go on after (0: the list is complete), str reason */ \
-	X(CTL_QUEUE_END, QUEUE, CONTROL, 15, 1024, N)
+	X(CTL_QUEUE_END, QUEUE, CONTROL, 15, 1024, N) \
+	/* caller, u64 epoch and u64 session after which to go on (0 and 0: \
+	 * start), u16 at most. CTL_QUEUE_END says 1 when there are more. */ \
+	X(CTL_QUEUE_USERS, CONTROL, QUEUE, 24, 300, N) \
+	/* u64 epoch, u64 session, str user, str tenant, str auth block, str \
+	 * mechanism, str client, str label, u64 since (seconds), u8 flags \
+	 * (GRANT_*) */ \
+	X(CTL_QUEUE_USER, QUEUE, CONTROL, 37, 4096, N) \
+	/* What would become of a message? caller, str user, str auth block, \
+	 * u8 flags (GRANT_*), str reverse-path, str forward-path */ \
+	X(CTL_QUEUE_TEST, CONTROL, QUEUE, 15, 4096, N) \
+	/* str name, str value: one thing found out by a test */ \
+	X(CTL_QUEUE_FACT, QUEUE, CONTROL, 4, 2048, N) \
+	/* --- control and auth; sid: request. Each begins with the caller, \
+	 * as those to the queue --- */ \
+	/* caller, u64 place after which to go on (0: start) */ \
+	X(CTL_AUTH_BANS, CONTROL, AUTH, 14, 300, N) \
+	/* caller, str network or address, u32 seconds (0: until taken \
+	 * back) */ \
+	X(CTL_AUTH_BAN, CONTROL, AUTH, 12, 400, N) \
+	/* caller, str network or address ("": all) */ \
+	X(CTL_AUTH_UNBAN, CONTROL, AUTH, 8, 400, N) \
+	/* caller, str user ("": all): forget right passwords */ \
+	X(CTL_AUTH_FLUSH, CONTROL, AUTH, 8, 600, N) \
+	/* caller, u64 place after which to go on (0: start) */ \
+	X(CTL_AUTH_GRANTS, CONTROL, AUTH, 14, 300, N) \
+	/* caller, str address, str user, str auth block ("": the only one \
+	 * there is), u32 seconds */ \
+	X(CTL_AUTH_GRANT, CONTROL, AUTH, 16, 1024, N) \
+	/* caller, str address */ \
+	X(CTL_AUTH_UNGRANT, CONTROL, AUTH, 8, 400, N) \
+	/* caller, str user, str auth block or PAM service ("": the only one \
+	 * there is), str address ("" none), bytes password */ \
+	X(CTL_AUTH_TEST, CONTROL, AUTH, 16, 2400, N) \
+	/* What would become of a login? caller, str address, str user, str \
+	 * auth block ("": the only one there is) */ \
+	X(CTL_AUTH_SESSION, CONTROL, AUTH, 12, 1024, N) \
+	/* str network, u32 seconds left (0: until taken back), u8 by msactl \
+	 * (1) or for failures (0), u32 failures */ \
+	X(CTL_AUTH_BANNED, AUTH, CONTROL, 11, 200, N) \
+	/* A user refused where he is not known: str user, str auth block, \
+	 * u32 failures, u32 tries refused */ \
+	X(CTL_AUTH_LOCKED, AUTH, CONTROL, 12, 400, N) \
+	/* str address, str user, str auth block, u32 seconds left, u32 \
+	 * sessions */ \
+	X(CTL_AUTH_GRANTED, AUTH, CONTROL, 14, 1024, N) \
+	/* str name, str value: one thing found out by a test */ \
+	X(CTL_AUTH_FACT, AUTH, CONTROL, 4, 2048, N) \
+	/* u8 status (as CTL_QUEUE_END), u32 matched, u64 place to go on after \
+	 * (0: the list is complete), str reason */ \
+	X(CTL_AUTH_END, AUTH, CONTROL, 15, 1024, N)
 
 enum ipc_type {
 	IPC_NONE = 0,

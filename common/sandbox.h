@@ -15,7 +15,8 @@
 enum sandbox_extra {
 	SANDBOX_PLAIN = 0,
 	SANDBOX_MAILDIR,	/* a relay that writes files, no network */
-	SANDBOX_FLUSHER		/* queue's flusher: fdatasync and its socket */
+	SANDBOX_FLUSHER,	/* queue's flusher: fdatasync and its socket */
+	SANDBOX_HASHER		/* auth's hashers: their socket, processor */
 };
 
 int	 sandbox_apply(enum ipc_role, enum sandbox_extra, const char **reason);

@@ -3,8 +3,8 @@
  *
  * Called by child_main() of every process after privileges are dropped and
  * before a byte from outside is read, by msad itself before it starts a child,
- * and by the queue's flusher. What each role may do stands in the tables
- * below, one a role, on top of what every program needs (base).
+ * by the queue's flusher and auth's hashers. What each role may do stands in
+ * the tables below, one a role, on top of what every program needs (base).
  *
  * A call that is in no table kills the process (SIGSYS; msad logs it). Calls
  * that the C library or OpenSSL try on their own to look something up (open,
@@ -201,6 +201,7 @@ static const struct profile profiles[] = {
 	    false, false, false },
 	{ ROLE_AUTH, SANDBOX_PLAIN, { base, sockets, acceptor },
 	    false, false, false },
+	{ ROLE_AUTH, SANDBOX_HASHER, { base }, false, false, false },
 	{ ROLE_KEYS, SANDBOX_PLAIN, { base }, false, false, false },
 	{ ROLE_QUEUE, SANDBOX_PLAIN, { base, files, spool },
 	    false, false, true },
@@ -213,7 +214,10 @@ static const struct profile profiles[] = {
 	{ ROLE_RESOLVER, SANDBOX_PLAIN, { base, sockets, connector,
 	    datagrams }, true, true, false },
 	{ ROLE_CONTROL, SANDBOX_PLAIN, { base, sockets, acceptor },
-	    false, false, false }
+	    false, false, false },
+	/* SQLite files by descriptor; LDAP servers by address */
+	{ ROLE_LOOKUP, SANDBOX_PLAIN, { base, sockets, connector },
+	    true, false, false }
 };
 
 #define NPROFILES	(sizeof(profiles) / sizeof(profiles[0]))
@@ -353,6 +357,8 @@ files_args(scmp_filter_ctx ctx, const struct profile *pr)
 	static const uint32_t	 fcntls[] = { F_SETLK, F_SETLKW, F_GETLK,
 	    F_OFD_SETLK, F_ADD_SEALS };
 
+	if (pr->role == ROLE_LOOKUP)	/* a reader's lock */
+		return allow_arg(ctx, CALL(fcntl), 1, UINT32_MAX, F_SETLK);
 	if (!pr->writes)
 		return 0;
 	return allow_values(ctx, CALL(fcntl), 1, fcntls,

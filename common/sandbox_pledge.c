@@ -19,7 +19,8 @@ promises(enum ipc_role role, enum sandbox_extra extra)
 	case ROLE_CONTROL:
 		return "stdio recvfd sendfd inet unix";
 	case ROLE_AUTH:
-		return "stdio recvfd sendfd unix";
+		return extra == SANDBOX_HASHER ? "stdio" :
+		    "stdio recvfd sendfd unix";
 	case ROLE_KEYS:
 		return "stdio recvfd sendfd";
 	case ROLE_QUEUE:
@@ -30,6 +31,8 @@ promises(enum ipc_role role, enum sandbox_extra extra)
 		    "stdio recvfd rpath wpath cpath" : "stdio recvfd inet";
 	case ROLE_RESOLVER:
 		return "stdio recvfd inet";
+	case ROLE_LOOKUP:
+		return "stdio recvfd inet flock";
 	default:
 		return NULL;
 	}

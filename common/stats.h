@@ -57,7 +57,24 @@
 	X(PROC_STARTED, "proc.started", 0) \
 	X(PROC_DIED, "proc.died", 0) \
 	/* 1: the spool takes no messages now */ \
-	X(QUEUE_STOPPED, "queue.stopped", 1)
+	X(QUEUE_STOPPED, "queue.stopped", 1) \
+	/* logins refused before a backend was asked; clients not served */ \
+	X(AUTH_REFUSED, "auth.refused", 0) \
+	X(AUTH_BANNED, "auth.banned", 0) \
+	/* conversations asked of PAM: whole ones, account checks alone */ \
+	X(AUTH_PAM_ASKED, "auth.pam.asked", 0) \
+	X(AUTH_PAM_ACCOUNT, "auth.pam.account", 0) \
+	X(AUTH_CACHE_HITS, "auth.cache.hits", 0) \
+	X(AUTH_CACHE_ENTRIES, "auth.cache.entries", 1) \
+	/* octets the tables may take, entries in them, bans that hold */ \
+	X(AUTH_GUARD_MEMORY, "auth.guard.memory", 1) \
+	X(AUTH_GUARD_ENTRIES, "auth.guard.entries", 1) \
+	X(AUTH_GUARD_BANS, "auth.guard.bans", 1) \
+	/* questions to databases, those that had no answer, and messages \
+	 * that came too soon for their credential */ \
+	X(QUEUE_LOOKUPS, "queue.lookups", 0) \
+	X(QUEUE_LOOKUPS_FAILED, "queue.lookups.failed", 0) \
+	X(QUEUE_RATE_REFUSED, "queue.rate.refused", 0)
 
 enum counter {
 #define X(name, text, gauge)	STAT_##name,

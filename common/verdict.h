@@ -30,6 +30,10 @@ enum verdict {
 	VERDICT_AUTH_CANCELLED,		/* 501 5.7.0 */
 	VERDICT_AUTH_BASE64,		/* 501 5.5.2 */
 	VERDICT_AUTH_MECHANISM,		/* 504 5.5.4 */
+	VERDICT_AUTH_WEAK,		/* 534 5.7.9: mechanism too weak */
+	VERDICT_AUTH_EXPIRED,		/* 535 5.7.8: the password expired */
+	VERDICT_AUTH_LAST,		/* 535 5.7.8, then 421 4.7.0, close */
+	VERDICT_RATE,			/* 450 4.7.1: detail says until when */
 	VERDICT_MAX
 };
 

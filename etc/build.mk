@@ -22,7 +22,7 @@ COMMON_A =	$(O)/libcommon.a
 LIBS =		$(LIB_event) $(LIB_bsd) $(LIB_sandbox)
 
 LIBS_msad_frontend =	$(LIB_tls) $(LIB_ssl) $(LIB_crypto) $(LIB_idn2)
-LIBS_msad_auth =	$(LIB_crypto)
+LIBS_msad_auth =	$(LIB_crypto) $(LIB_crypt) $(LIB_idn) $(LIB_jansson)
 LIBS_msad_pam =		$(LIB_pam) -ldl $(SAN_PAM_$(SAN))
 # the sanitizer's crypt_r() needs libcrypt at the start, not with pam_unix
 SAN_PAM_asan =		-Wl,--no-as-needed -lcrypt
@@ -31,7 +31,8 @@ LIBS_msad_queue =	$(LIB_crypto) $(LIB_idn2)
 LIBS_msad_relay =	$(LIB_tls) $(LIB_ssl) $(LIB_crypto) $(LIB_idn2)
 LIBS_msad_resolver =	$(LIB_unbound)
 LIBS_msad_control =	$(LIB_jansson)
-LIBS_msactl =		$(LIB_jansson)
+LIBS_msad_lookup =	$(LIB_sqlite) $(LIB_ldap)
+LIBS_msactl =		$(LIB_jansson) $(LIB_crypto) $(LIB_idn)
 
 # libidn2 is for what takes common/idna.c out of libcommon.a
 TEST_LIBS_UNIT =	$(LIB_cmocka) $(LIB_idn2)

@@ -9,15 +9,19 @@
 
 #include <err.h>
 #include <jansson.h>
+#include <readpassphrase.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/ipc_types.h"
 #include "config.h"
 #include "msactl/monitor.h"
 #include "msactl/output.h"
+#include "msactl/output_login.h"
 #include "msactl/parser.h"
+#include "msactl/passwd.h"
 #include "msactl/sendmail.h"
 #include "msactl/session.h"
 
@@ -26,6 +30,7 @@
 struct options {
 	const char	*socket;
 	bool		 json;
+	bool		 stdin_password;
 	unsigned int	 count;		/* 0: none given */
 };
 
@@ -36,7 +41,9 @@ usage(void)
 {
 	fprintf(stderr, "usage: msactl [-j] [-s socket] command "
 	    "[argument ...]\n"
-	    "       msactl [-j] [-s socket] monitor [-c count]\n");
+	    "       msactl [-j] [-s socket] monitor [-c count]\n"
+	    "       msactl [-jp] [-s socket] test auth user [block] "
+	    "[from address]\n");
 	exit(EXIT_USAGE);
 }
 
@@ -55,6 +62,9 @@ option(struct options *o, int ch)
 	case 'j':
 		o->json = true;
 		break;
+	case 'p':
+		o->stdin_password = true;
+		break;
 	case 's':
 		o->socket = optarg;
 		break;
@@ -70,7 +80,7 @@ arguments(struct options *o, int argc, char **argv, char **words)
 	int	 ch, n = 0;
 
 	while (optind < argc) {
-		if ((ch = getopt(argc, argv, "+c:js:")) != -1) {
+		if ((ch = getopt(argc, argv, "+c:jps:")) != -1) {
 			option(o, ch);
 			continue;
 		}
@@ -83,10 +93,49 @@ arguments(struct options *o, int argc, char **argv, char **words)
 	return n;
 }
 
+/*
+ * The password that is to be tested; from standard input where that is no
+ * terminal, or is asked for. In a buffer of its own, to be wiped.
+ */
+static void
+read_password(const struct options *o, char *buf, size_t size)
+{
+	size_t	 n;
+
+	if (!o->stdin_password && isatty(STDIN_FILENO)) {
+		if (readpassphrase("Password: ", buf, size,
+		    RPP_REQUIRE_TTY) == NULL)
+			err(EXIT_ERROR, "password");
+		return;
+	}
+	/* nothing of it shall stay in a buffer of stdio */
+	for (n = 0; n < size; n++) {
+		if (read(STDIN_FILENO, buf + n, 1) <= 0 || buf[n] == '\n')
+			break;
+	}
+	if (n == size)
+		errx(EXIT_ERROR, "the password is too long");
+	if (n == 0)
+		errx(EXIT_ERROR, "no password on standard input");
+	buf[n] = '\0';
+}
+
+static void
+put_password(json_t *request, const struct options *o)
+{
+	char	 buf[IPC_PASSWORD_MAX + 1];
+
+	read_password(o, buf, sizeof(buf));
+	if (json_object_set_new(request, "password", json_string(buf)) == -1)
+		errx(EXIT_ERROR, "the password is not UTF-8");
+	explicit_bzero(buf, sizeof(buf));
+}
+
 static json_t *
 request(const struct command *cmd)
 {
-	json_t	*o;
+	unsigned int	 i;
+	json_t		*o;
 
 	o = json_pack("{ss}", "cmd", command_request(cmd->action));
 	if (o == NULL)
@@ -97,25 +146,36 @@ request(const struct command *cmd)
 		json_object_set_new(o, "id", json_string(cmd->id));
 	if (cmd->level != NULL)
 		json_object_set_new(o, "level", json_string(cmd->level));
+	if (cmd->seconds != 0)
+		json_object_set_new(o, "seconds", json_integer(cmd->seconds));
+	for (i = 0; i < TEXT_MAX; i++)
+		if (cmd->text[i] != NULL &&
+		    json_object_set_new(o, command_member(i),
+		    json_string(cmd->text[i])) == -1)
+			errx(EXIT_USAGE, "not UTF-8: %s", cmd->text[i]);
 	return o;
 }
 
 static int
-ask(struct command *cmd)
+ask(struct command *cmd, const struct options *o)
 {
-	json_t	*end;
+	json_t	*end, *what = request(cmd);
 	int	 code;
 
-	code = session_ask(request(cmd), output_line, cmd, &end);
+	if (what != NULL && cmd->action == ACTION_TEST_AUTH)
+		put_password(what, o);
+	code = session_ask(what, output_line, cmd, &end);
 	if (code == EXIT_FINE)
 		output_end(cmd, end);
 	json_decref(end);
-	return code;
+	/* a test that was refused is no success for a script */
+	return code == EXIT_FINE && output_refused() ? EXIT_ERROR : code;
 }
 
 int
 msactl_run(int nwords, char *const *words)
 {
+	const struct options	 none = { .socket = MSAD_SOCKET };
 	struct command	 cmd;
 	char		 error[512];
 	int		 code;
@@ -123,7 +183,7 @@ msactl_run(int nwords, char *const *words)
 	if (command_parse(&cmd, nwords, words, error, sizeof(error)) == -1)
 		errx(EXIT_USAGE, "%s", error);
 	if ((code = session_open(MSAD_SOCKET)) == EXIT_FINE)
-		code = ask(&cmd);
+		code = ask(&cmd, &none);
 	return code == EXIT_FINE && fflush(stdout) == EOF ? EXIT_ERROR : code;
 }
 
@@ -150,6 +210,8 @@ main(int argc, char **argv)
 		return sendmail_main(argc, argv);
 	if (argc > 1 && strcmp(argv[1], "sendmail") == 0)
 		return sendmail_main(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "passwd") == 0)
+		return passwd_main(argc - 1, argv + 1);
 	n = arguments(&o, argc, argv, words);
 	if (n == 0)
 		usage();
@@ -157,11 +219,13 @@ main(int argc, char **argv)
 		errx(EXIT_USAGE, "%s", error);
 	if (o.count != 0 && cmd.action != ACTION_MONITOR)
 		usage();
+	if (o.stdin_password && cmd.action != ACTION_TEST_AUTH)
+		usage();
 	output_json(o.json);
 	if ((code = session_open(o.socket)) != EXIT_FINE)
 		return code;
 	code = cmd.action == ACTION_MONITOR ? monitor(o.count, o.json) :
-	    ask(&cmd);
+	    ask(&cmd, &o);
 	if (fflush(stdout) == EOF || ferror(stdout)) {
 		warn("standard output");
 		if (code == EXIT_FINE)

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "msactl/output.h"
+#include "msactl/output_login.h"
 
 static bool	 use_json;
 
@@ -88,23 +89,23 @@ output_size(char *buf, size_t size, long long n)
 	return buf;
 }
 
-static const char *
-str(const json_t *o, const char *name)
+const char *
+output_str(const json_t *o, const char *name)
 {
 	const char	*s = json_string_value(json_object_get(o, name));
 
 	return s != NULL ? s : "";
 }
 
-static long long
-num(const json_t *o, const char *name)
+long long
+output_num(const json_t *o, const char *name)
 {
 	return json_integer_value(json_object_get(o, name));
 }
 
 /* Text in a column of at least width, and a blank. */
-static void
-column(const char *s, int width)
+void
+output_column(const char *s, int width)
 {
 	int	 n = output_text(stdout, s);
 
@@ -118,33 +119,33 @@ static void
 process_name(const json_t *p, char *buf, size_t size)
 {
 	static const char *const workers[] = { "frontend", "pam", "relay" };
-	const char		*name = str(p, "name");
+	const char		*name = output_str(p, "name");
 	size_t			 i;
 
 	strlcpy(buf, name, size);
 	for (i = 0; i < sizeof(workers) / sizeof(workers[0]); i++)
 		if (strcmp(name, workers[i]) == 0)
 			snprintf(buf, size, "%s[%lld]", name,
-			    num(p, "index"));
+			    output_num(p, "index"));
 }
 
 static void
 print_process(const json_t *p, time_t now)
 {
-	struct passwd	*pw = getpwuid((uid_t)num(p, "uid"));
+	struct passwd	*pw = getpwuid((uid_t)output_num(p, "uid"));
 	char		 name[64], user[32], up[32];
 
 	process_name(p, name, sizeof(name));
 	if (pw != NULL)
 		strlcpy(user, pw->pw_name, sizeof(user));
 	else
-		snprintf(user, sizeof(user), "%lld", num(p, "uid"));
-	column(name, 14);
-	printf("%7lld ", num(p, "pid"));
-	column(user, 8);
-	printf("%8s %8lld\n", num(p, "pid") == 0 ? "-" :
-	    output_duration(up, sizeof(up), now - num(p, "started")),
-	    num(p, "restarts"));
+		snprintf(user, sizeof(user), "%lld", output_num(p, "uid"));
+	output_column(name, 14);
+	printf("%7lld ", output_num(p, "pid"));
+	output_column(user, 8);
+	printf("%8s %8lld\n", output_num(p, "pid") == 0 ? "-" :
+	    output_duration(up, sizeof(up), now - output_num(p, "started")),
+	    output_num(p, "restarts"));
 }
 
 static void
@@ -155,7 +156,7 @@ print_status(const json_t *o)
 	size_t		 i;
 
 	fputs("msad ", stdout);
-	output_text(stdout, str(o, "version"));
+	output_text(stdout, output_str(o, "version"));
 	printf(", %s\n", json_is_true(json_object_get(o, "accepting")) ?
 	    "accepting messages" : "not accepting messages");
 	printf("%-14s %7s %-8s %8s %8s\n", "PROCESS", "PID", "USER", "UPTIME",
@@ -174,7 +175,7 @@ print_stats(const json_t *o)
 
 	/* the macro casts const away; nothing is changed */
 	json_object_foreach((json_t *)(uintptr_t)o, name, value) {
-		column(name, 28);
+		output_column(name, 28);
 		printf("%12lld\n", (long long)json_integer_value(value));
 	}
 }
@@ -193,12 +194,12 @@ print_due(const json_t *o, int width, time_t now)
 {
 	char	 due[32];
 
-	if (strcmp(str(o, "state"), "waiting") != 0)
+	if (strcmp(output_str(o, "state"), "waiting") != 0)
 		strlcpy(due, "-", sizeof(due));
-	else if (num(o, "next") <= now)
+	else if (output_num(o, "next") <= now)
 		strlcpy(due, "now", sizeof(due));
 	else
-		output_duration(due, sizeof(due), num(o, "next") - now);
+		output_duration(due, sizeof(due), output_num(o, "next") - now);
 	printf("%*s", width, due);
 }
 
@@ -209,23 +210,23 @@ print_message(const json_t *o)
 	char		 age[32], size[32];
 	time_t		 now = time(NULL);
 
-	column(str(o, "id"), 8);
+	output_column(output_str(o, "id"), 8);
 	printf("%6s %6s ", output_duration(age, sizeof(age),
-	    now - num(o, "time")), output_size(size, sizeof(size),
-	    num(o, "size")));
-	column(str(o, "state"), 8);
+	    now - output_num(o, "time")), output_size(size, sizeof(size),
+	    output_num(o, "size")));
+	output_column(output_str(o, "state"), 8);
 	print_due(o, 6, now);
 	fputs(" <", stdout);
-	output_text(stdout, str(o, "from"));
+	output_text(stdout, output_str(o, "from"));
 	fputs("> -> <", stdout);
-	output_text(stdout, str(json_array_get(rcpts, 0), "to"));
+	output_text(stdout, output_str(json_array_get(rcpts, 0), "to"));
 	putchar('>');
 	if (json_array_size(rcpts) > 1)
 		printf(" and %zu more", json_array_size(rcpts) - 1);
 	putchar('\n');
-	if (*str(o, "last") != '\0') {
+	if (*output_str(o, "last") != '\0') {
 		printf("%8s ", "");
-		output_text(stdout, str(o, "last"));
+		output_text(stdout, output_str(o, "last"));
 		putchar('\n');
 	}
 }
@@ -243,23 +244,23 @@ print_field(const char *name, const char *value)
 static void
 print_rcpt(const json_t *r, time_t now)
 {
-	print_field("to", str(r, "to"));
+	print_field("to", output_str(r, "to"));
 	fputs("        ", stdout);
-	output_text(stdout, str(r, "state"));
-	printf(", %lld %s", num(r, "tries"), num(r, "tries") == 1 ? "try" :
-	    "tries");
-	if (strcmp(str(r, "state"), "waiting") == 0) {
+	output_text(stdout, output_str(r, "state"));
+	printf(", %lld %s", output_num(r, "tries"),
+	    output_num(r, "tries") == 1 ? "try" : "tries");
+	if (strcmp(output_str(r, "state"), "waiting") == 0) {
 		fputs(", next ", stdout);
 		print_due(r, 0, now);
 	}
-	if (*str(r, "relay") != '\0') {
+	if (*output_str(r, "relay") != '\0') {
 		fputs(", relay ", stdout);
-		output_text(stdout, str(r, "relay"));
+		output_text(stdout, output_str(r, "relay"));
 	}
 	putchar('\n');
-	if (*str(r, "last") != '\0') {
+	if (*output_str(r, "last") != '\0') {
 		fputs("        ", stdout);
-		output_text(stdout, str(r, "last"));
+		output_text(stdout, output_str(r, "last"));
 		putchar('\n');
 	}
 }
@@ -269,21 +270,21 @@ print_detail(const json_t *o)
 {
 	const json_t	*value;
 	char		 when[64], age[32];
-	time_t		 now = time(NULL), t = (time_t)num(o, "time");
+	time_t		 now = time(NULL), t = (time_t)output_num(o, "time");
 	struct tm	 tm;
 	size_t		 i;
 
-	print_field("id", str(o, "id"));
+	print_field("id", output_str(o, "id"));
 	if (localtime_r(&t, &tm) == NULL ||
 	    strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S %z", &tm) == 0)
 		strlcpy(when, "?", sizeof(when));
 	printf("time    %s (%s ago)\n", when, output_duration(age, sizeof(age),
 	    now - t));
-	printf("size    %lld\n", num(o, "size"));
-	print_field("user", str(o, "user"));
-	print_field("tenant", str(o, "tenant"));
+	printf("size    %lld\n", output_num(o, "size"));
+	print_field("user", output_str(o, "user"));
+	print_field("tenant", output_str(o, "tenant"));
 	fputs("from    <", stdout);
-	output_text(stdout, str(o, "from"));
+	output_text(stdout, output_str(o, "from"));
 	fputs(">\n", stdout);
 	json_array_foreach(json_object_get(o, "rcpts"), i, value)
 		print_rcpt(value, now);
@@ -297,6 +298,7 @@ output_line(const json_t *o, void *arg)
 	const struct command	*cmd = arg;
 	static bool		 head;
 
+	output_result(o);
 	if (use_json) {
 		output_object(o);
 		return;
@@ -318,28 +320,57 @@ output_line(const json_t *o, void *arg)
 		print_detail(o);
 		break;
 	default:
+		output_login(o, cmd);
 		break;
 	}
+}
+
+/* What the number of an answer counts; NULL: it has none. */
+static const char *
+counted(enum action action)
+{
+	switch (action) {
+	case ACTION_QUEUE_FLUSH:
+		return "message%s flushed";
+	case ACTION_QUEUE_REMOVE:
+		return "message%s removed";
+	case ACTION_UNBAN:
+		return "ban%s taken back";
+	case ACTION_AUTH_FLUSH:
+		return "password%s forgotten";
+	case ACTION_UNGRANT:
+		return "grant%s taken back";
+	default:
+		return NULL;
+	}
+}
+
+/* "3 messages flushed" of "message%s flushed". */
+static void
+print_count(long long n, const char *what)
+{
+	const char	*place = strstr(what, "%s");
+
+	printf("%lld %.*s%s%s\n", n, (int)(place - what), what,
+	    n == 1 ? "" : "s", place + 2);
 }
 
 void
 output_end(const struct command *cmd, const json_t *end)
 {
-	long long	 n = num(end, "matched");
+	const char	*what = counted(cmd->action);
+	long long	 n = output_num(end, "matched");
 	json_t		*o;
 
-	if (cmd->action == ACTION_QUEUE_FLUSH ||
-	    cmd->action == ACTION_QUEUE_REMOVE) {
-		if (use_json && (o = json_pack("{sI}", "matched",
-		    (json_int_t)n)) != NULL) {
-			output_object(o);
-			json_decref(o);
+	if (what != NULL && use_json) {
+		if ((o = json_pack("{sI}", "matched", (json_int_t)n)) == NULL)
 			return;
-		}
-		printf("%lld message%s %s\n", n, n == 1 ? "" : "s",
-		    cmd->action == ACTION_QUEUE_FLUSH ? "flushed" : "removed");
-	} else if (!use_json && *str(end, "text") != '\0') {
-		output_text(stdout, str(end, "text"));
+		output_object(o);
+		json_decref(o);
+	} else if (what != NULL)
+		print_count(n, what);
+	else if (!use_json && *output_str(end, "text") != '\0') {
+		output_text(stdout, output_str(end, "text"));
 		putchar('\n');
 	}
 }

@@ -25,6 +25,12 @@ void	 output_error(const char *);
  */
 int	 output_text(FILE *, const char *s);
 
+/* A member as text ("" when it is none) and as number (0). */
+const char *output_str(const json_t *, const char *name);
+long long output_num(const json_t *, const char *name);
+/* Text in a column of at least width, and a blank. */
+void	 output_column(const char *, int width);
+
 /* "45s", "12m", "3h10m", "2d4h" of seconds; into buf, which is returned. */
 char	*output_duration(char *buf, size_t size, long long seconds);
 /* "512", "9.8k", "3.2M" of octets; into buf, which is returned. */

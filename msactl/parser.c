@@ -6,6 +6,7 @@
  */
 #include <sys/types.h>
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,12 +18,19 @@ enum kind {
 	TOKEN_ALL,		/* "all", in full */
 	TOKEN_ID,		/* a queue id */
 	TOKEN_LEVEL,		/* as TOKEN_WORD, and is the level */
-	TOKEN_NOTHING		/* the words may end here */
+	TOKEN_NOTHING,		/* the words may end here */
+	TOKEN_TIME,		/* 90s, 10m, 2h, 1d */
+	TOKEN_NETWORK,		/* any word: enum command_text, in order */
+	TOKEN_ADDRESS,
+	TOKEN_USER,
+	TOKEN_BLOCK,
+	TOKEN_FROM,
+	TOKEN_TO
 };
 
 struct token {
 	enum kind		 kind;
-	const char		*word;	/* TOKEN_ID: what messages call it */
+	const char		*word;	/* others: what messages call it */
 	enum action		 action;
 	const struct token	*next;	/* NULL: nothing may follow */
 };
@@ -30,6 +38,9 @@ struct token {
 static const struct token	 table_show[] = {
 	{ TOKEN_WORD, "status", ACTION_STATUS, NULL },
 	{ TOKEN_WORD, "stats", ACTION_STATS, NULL },
+	{ TOKEN_WORD, "users", ACTION_USERS, NULL },
+	{ TOKEN_WORD, "bans", ACTION_BANS, NULL },
+	{ TOKEN_WORD, "grants", ACTION_GRANTS, NULL },
 	{ TOKEN_END, NULL, ACTION_NONE, NULL }
 };
 
@@ -73,12 +84,137 @@ static const struct token	 table_log[] = {
 	{ TOKEN_END, NULL, ACTION_NONE, NULL }
 };
 
+static const struct token	 table_time[] = {
+	{ TOKEN_TIME, "TIME", ACTION_NONE, NULL },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_may_for[] = {
+	{ TOKEN_NOTHING, "", ACTION_NONE, NULL },
+	{ TOKEN_WORD, "for", ACTION_NONE, table_time },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_ban[] = {
+	{ TOKEN_NETWORK, "NETWORK", ACTION_BAN, table_may_for },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_unban[] = {
+	{ TOKEN_ALL, "all", ACTION_NONE, NULL },
+	{ TOKEN_NETWORK, "NETWORK", ACTION_NONE, NULL },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_auth_flush[] = {
+	{ TOKEN_NOTHING, "", ACTION_NONE, NULL },
+	{ TOKEN_USER, "USER", ACTION_NONE, NULL },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_auth[] = {
+	{ TOKEN_WORD, "flush", ACTION_AUTH_FLUSH, table_auth_flush },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_for[] = {
+	{ TOKEN_WORD, "for", ACTION_NONE, table_time },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_grant_block[] = {
+	{ TOKEN_BLOCK, "NAME", ACTION_NONE, table_for },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_grant_rest[] = {
+	{ TOKEN_WORD, "block", ACTION_NONE, table_grant_block },
+	{ TOKEN_WORD, "for", ACTION_NONE, table_time },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_grant_user[] = {
+	{ TOKEN_USER, "USER", ACTION_GRANT, table_grant_rest },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_as[] = {
+	{ TOKEN_WORD, "as", ACTION_NONE, table_grant_user },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_address[] = {
+	{ TOKEN_ADDRESS, "ADDRESS", ACTION_NONE, NULL },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_grant[] = {
+	{ TOKEN_WORD, "remove", ACTION_UNGRANT, table_address },
+	{ TOKEN_ADDRESS, "ADDRESS", ACTION_NONE, table_as },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_may_from[] = {
+	{ TOKEN_NOTHING, "", ACTION_NONE, NULL },
+	{ TOKEN_WORD, "from", ACTION_NONE, table_address },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_test_auth_rest[] = {
+	{ TOKEN_NOTHING, "", ACTION_NONE, NULL },
+	{ TOKEN_WORD, "from", ACTION_NONE, table_address },
+	{ TOKEN_BLOCK, "BLOCK", ACTION_NONE, table_may_from },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_test_auth[] = {
+	{ TOKEN_USER, "USER", ACTION_NONE, table_test_auth_rest },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_test_block[] = {
+	{ TOKEN_NOTHING, "", ACTION_NONE, NULL },
+	{ TOKEN_BLOCK, "BLOCK", ACTION_NONE, NULL },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_test_to[] = {
+	{ TOKEN_TO, "TO", ACTION_NONE, table_test_block },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_test_from[] = {
+	{ TOKEN_FROM, "FROM", ACTION_NONE, table_test_to },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_test_user[] = {
+	{ TOKEN_USER, "USER", ACTION_NONE, table_test_from },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_test_session[] = {
+	{ TOKEN_ADDRESS, "ADDRESS", ACTION_NONE, table_test_user },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_test[] = {
+	{ TOKEN_WORD, "auth", ACTION_TEST_AUTH, table_test_auth },
+	{ TOKEN_WORD, "session", ACTION_TEST_SESSION, table_test_session },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
 static const struct token	 table_main[] = {
 	{ TOKEN_WORD, "show", ACTION_NONE, table_show },
 	{ TOKEN_WORD, "queue", ACTION_NONE, table_queue },
 	{ TOKEN_WORD, "reload", ACTION_RELOAD, NULL },
 	{ TOKEN_WORD, "log", ACTION_NONE, table_log },
 	{ TOKEN_WORD, "monitor", ACTION_MONITOR, NULL },
+	{ TOKEN_WORD, "ban", ACTION_BAN, table_ban },
+	{ TOKEN_WORD, "unban", ACTION_UNBAN, table_unban },
+	{ TOKEN_WORD, "auth", ACTION_NONE, table_auth },
+	{ TOKEN_WORD, "grant", ACTION_NONE, table_grant },
+	{ TOKEN_WORD, "test", ACTION_NONE, table_test },
 	{ TOKEN_END, NULL, ACTION_NONE, NULL }
 };
 
@@ -92,8 +228,33 @@ static const char *const	 requests[] = {
 	[ACTION_QUEUE_REMOVE] = "queue remove",
 	[ACTION_RELOAD] = "reload",
 	[ACTION_LOGLEVEL] = "log level",
-	[ACTION_MONITOR] = NULL
+	[ACTION_MONITOR] = NULL,
+	[ACTION_USERS] = "show users",
+	[ACTION_BANS] = "show bans",
+	[ACTION_BAN] = "ban",
+	[ACTION_UNBAN] = "unban",
+	[ACTION_AUTH_FLUSH] = "auth flush",
+	[ACTION_GRANTS] = "show grants",
+	[ACTION_GRANT] = "grant",
+	[ACTION_UNGRANT] = "grant remove",
+	[ACTION_TEST_AUTH] = "test auth",
+	[ACTION_TEST_SESSION] = "test session"
 };
+
+const char *
+command_member(enum command_text text)
+{
+	static const char *const members[TEXT_MAX] = {
+		[TEXT_NETWORK] = "network",
+		[TEXT_ADDRESS] = "address",
+		[TEXT_USER] = "user",
+		[TEXT_BLOCK] = "block",
+		[TEXT_FROM] = "from",
+		[TEXT_TO] = "to"
+	};
+
+	return members[text];
+}
 
 const char *
 command_request(enum action action)
@@ -118,7 +279,28 @@ id_read(char *id, size_t size, const char *word)
 	return 0;
 }
 
-/* 2: this is it, 1: it could be, 0: it is not. */
+/* A time: digits and s, m, h or d; 0: it is none. */
+static unsigned int
+time_read(const char *word)
+{
+	static const struct {
+		char		 unit;
+		unsigned int	 seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+	const char	*p;
+	size_t		 i;
+	unsigned int	 n = 0;
+
+	for (p = word; *p >= '0' && *p <= '9' && n < 100000000; p++)
+		n = n * 10 + (unsigned int)(*p - '0');
+	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (p != word && *p == units[i].unit && p[1] == '\0' &&
+		    n <= UINT32_MAX / units[i].seconds)
+			return n * units[i].seconds;
+	return 0;
+}
+
+/* 3: this is it, 2: it could be, 1: it is if nothing else, 0: it is not. */
 static int
 token_fits(const struct token *t, const char *word)
 {
@@ -128,15 +310,21 @@ token_fits(const struct token *t, const char *word)
 	case TOKEN_WORD:
 	case TOKEN_LEVEL:
 		if (strcmp(word, t->word) == 0)
-			return 2;
+			return 3;
 		return *word != '\0' &&
-		    strncmp(word, t->word, strlen(word)) == 0;
+		    strncmp(word, t->word, strlen(word)) == 0 ? 2 : 0;
 	case TOKEN_ALL:
-		return strcmp(word, t->word) == 0 ? 2 : 0;
+		return strcmp(word, t->word) == 0 ? 3 : 0;
 	case TOKEN_ID:
-		return id_read(id, sizeof(id), word) == 0 ? 2 : 0;
-	default:
+		return id_read(id, sizeof(id), word) == 0 ? 3 : 0;
+	case TOKEN_TIME:
+		return time_read(word) > 0 ? 3 : 0;
+	case TOKEN_END:
+	case TOKEN_NOTHING:
 		return 0;
+	default:
+		/* "" is the null reverse-path, and nothing else */
+		return *word != '\0' || t->kind == TOKEN_FROM;
 	}
 }
 
@@ -145,19 +333,16 @@ static const struct token *
 token_find(const struct token *t, const char *word, bool *many)
 {
 	const struct token	*found = NULL;
-	int			 fits;
+	int			 fits, best = 0;
 
 	*many = false;
 	for (; t->kind != TOKEN_END; t++) {
-		if ((fits = token_fits(t, word)) == 2) {
-			*many = false;
-			return t;
-		}
-		if (fits == 0)
+		if ((fits = token_fits(t, word)) == 0 || fits < best)
 			continue;
-		if (found != NULL)
-			*many = true;
-		found = t;
+		*many = fits == best && fits < 3;
+		if (fits > best)
+			found = t;
+		best = fits;
 	}
 	return *many ? NULL : found;
 }
@@ -173,6 +358,10 @@ token_take(struct command *cmd, const struct token *t, const char *word)
 		cmd->level = t->word;
 	else if (t->kind == TOKEN_ID)
 		id_read(cmd->id, sizeof(cmd->id), word);
+	else if (t->kind == TOKEN_TIME)
+		cmd->seconds = time_read(word);
+	else if (t->kind >= TOKEN_NETWORK && t->kind <= TOKEN_TO)
+		cmd->text[t->kind - TOKEN_NETWORK] = word;
 }
 
 /* Append what the table knows to the message. */
@@ -227,8 +416,10 @@ command_parse(struct command *cmd, int nwords, char *const *words,
 		expected(table, error, size);
 		return -1;
 	}
-	/* "queue flush" alone means all that waits */
+	/* "queue flush" alone means all that waits; "auth flush" all users */
 	if (cmd->action == ACTION_QUEUE_FLUSH && cmd->id[0] == '\0')
+		cmd->all = true;
+	if (cmd->action == ACTION_AUTH_FLUSH && cmd->text[TEXT_USER] == NULL)
 		cmd->all = true;
 	return 0;
 }

@@ -14,15 +14,38 @@ enum action {
 	ACTION_QUEUE_REMOVE,
 	ACTION_RELOAD,
 	ACTION_LOGLEVEL,
-	ACTION_MONITOR
+	ACTION_MONITOR,
+	ACTION_USERS,
+	ACTION_BANS,
+	ACTION_BAN,
+	ACTION_UNBAN,
+	ACTION_AUTH_FLUSH,
+	ACTION_GRANTS,
+	ACTION_GRANT,
+	ACTION_UNGRANT,
+	ACTION_TEST_AUTH,
+	ACTION_TEST_SESSION
+};
+
+/* Words that are taken as they are. */
+enum command_text {
+	TEXT_NETWORK,
+	TEXT_ADDRESS,
+	TEXT_USER,
+	TEXT_BLOCK,
+	TEXT_FROM,
+	TEXT_TO,
+	TEXT_MAX
 };
 
 /* What the words of the command line ask for. */
 struct command {
 	enum action	 action;
-	bool		 all;		/* queue flush, queue remove */
+	bool		 all;		/* all, where that may be */
 	char		 id[17];	/* queue id as msad prints it, or "" */
 	const char	*level;		/* log level, in full */
+	unsigned int	 seconds;	/* "for TIME"; 0: none */
+	const char	*text[TEXT_MAX];	/* NULL: none */
 };
 
 /*
@@ -35,5 +58,7 @@ int	 command_parse(struct command *, int nwords, char *const *words,
 	    char *error, size_t size);
 /* The "cmd" of the request; NULL for monitor, which has none of its own. */
 const char *command_request(enum action);
+/* The member of the request for a text. */
+const char *command_member(enum command_text);
 
 #endif

@@ -101,7 +101,7 @@ request_send(json_t *request)
 		if (n == -1)
 			break;
 	}
-	free(text);
+	freezero(text, len);	/* there may be a password in it */
 	return 0;
 }
 

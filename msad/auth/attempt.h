@@ -17,6 +17,10 @@ struct session;
 
 /* The channel to the queue; NULL when there is none. */
 void	 attempt_set_queue(struct ipc *);
+/* SESSION_OPEN: is the client served at all? */
+void	 attempt_opened(struct session *);
+/* SESSION_TLS with a client certificate: does it count? */
+void	 attempt_certificate(struct session *);
 /*
  * AUTH_START. Returns -1 when there is an attempt under way: the front-end
  * broke the rules.

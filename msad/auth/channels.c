@@ -54,21 +54,31 @@ static int
 on_session_open(struct ipc *ch, struct ipc_msg *msg, void *arg)
 {
 	struct peer		*peer = arg;
+	struct session		*session;
 	struct ipc_reader	 r;
-	struct slice		 client;
-	uint16_t		 listener, port;
+	struct slice		 client, local;
+	uint16_t		 listener, port, local_port;
 
 	(void)ch;
 	ipc_reader(&r, msg);
 	listener = ipc_get_u16(&r);
 	client = ipc_get_str(&r);
 	port = ipc_get_u16(&r);
-	(void)ipc_get_str(&r);
-	(void)ipc_get_u16(&r);
+	local = ipc_get_str(&r);
+	local_port = ipc_get_u16(&r);
 	if (!ipc_done(&r) || !client_ok(client))
 		return -1;
-	return session_open(&peer->frontend, msg->sid, listener, client,
-	    port) == NULL ? -1 : 0;
+	session = session_open(&peer->frontend, msg->sid, listener, client,
+	    port);
+	if (session == NULL)
+		return -1;
+	if (client_ok(local)) {
+		memcpy(session->local, local.p, local.len);
+		session->local[local.len] = '\0';
+	}
+	session->local_port = local_port;
+	attempt_opened(session);
+	return 0;
 }
 
 static int
@@ -81,6 +91,32 @@ on_session_close(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	if ((session = session_find(&peer->frontend, msg->sid)) == NULL)
 		return -1;
 	session_close(session);
+	return 0;
+}
+
+static int
+on_session_tls(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct peer		*peer = arg;
+	struct session		*session;
+	struct ipc_reader	 r;
+	struct slice		 version, exporter, unique, endpoint, cert;
+
+	(void)ch;
+	ipc_reader(&r, msg);
+	version = ipc_get_str(&r);
+	exporter = ipc_get_bytes(&r);
+	unique = ipc_get_bytes(&r);
+	endpoint = ipc_get_bytes(&r);
+	cert = ipc_get_bytes(&r);
+	if (!ipc_done(&r) ||
+	    (session = session_find(&peer->frontend, msg->sid)) == NULL)
+		return -1;
+	if (session_take_tls(session, version, exporter, unique, endpoint,
+	    cert) == -1)
+		return -1;
+	if (cert.len > 0)
+		attempt_certificate(session);
 	return 0;
 }
 
@@ -139,6 +175,7 @@ on_auth_cancel(struct ipc *ch, struct ipc_msg *msg, void *arg)
 static const struct ipc_handler frontend_handlers[] = {
 	{ IPC_SESSION_OPEN, on_session_open },
 	{ IPC_SESSION_CLOSE, on_session_close },
+	{ IPC_SESSION_TLS, on_session_tls },
 	{ IPC_AUTH_START, on_auth_start },
 	{ IPC_AUTH_RESPONSE, on_auth_response },
 	{ IPC_AUTH_CANCEL, on_auth_cancel },
@@ -209,6 +246,17 @@ channels_next_frontend(void)
 	TAILQ_REMOVE(&peers, peer, entry);
 	TAILQ_INSERT_TAIL(&peers, peer, entry);
 	return &peer->frontend;
+}
+
+void
+channels_each_session(void (*fn)(struct session *, void *), void *arg)
+{
+	struct session	*session;
+	struct peer	*peer;
+
+	TAILQ_FOREACH(peer, &peers, entry)
+		RB_FOREACH(session, session_tree, &peer->frontend.sessions)
+			fn(session, arg);
 }
 
 /* --- the queue --- */

@@ -13,6 +13,9 @@ struct ipc;
 struct frontend *channels_next_frontend(void);
 struct frontend *channels_find_frontend(uint64_t epoch);
 struct ipc *channels_to_queue(void);
+/* Call fn for each session there is; it must not close any. */
+struct session;
+void	 channels_each_session(void (*fn)(struct session *, void *), void *);
 /* Write out what front-ends and queue are still to hear, at most ms each. */
 void	 channels_flush(int ms);
 /* Close all. */

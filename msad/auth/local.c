@@ -358,6 +358,12 @@ send_grant(struct conn *c)
 	ipc_put_str(queue, "local");
 	ipc_put_u16(queue, 0);
 	ipc_put_str(queue, "");		/* the hostname stands for it */
+	ipc_put_u8(queue, 0);
+	ipc_put_str(queue, "");
+	ipc_put_u16(queue, 0);
+	ipc_put_u16(queue, 0);
+	ipc_put_u32(queue, 0);
+	ipc_put_u64(queue, 0);
 	ipc_send(queue);
 }
 

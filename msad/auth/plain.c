@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include "common/conf.h"
+#include "msad/auth/mech.h"
 #include "msad/auth/plain.h"
 #include "msad/auth/sasl_text.h"
 
@@ -48,3 +50,31 @@ plain_parse(struct slice message, struct slice *user, struct slice *password,
 	*reason = NULL;
 	return 0;
 }
+
+static enum mech_step
+plain_response(struct exchange *x, struct slice message)
+{
+	const char	*reason;
+	struct slice	 user;
+
+	if (plain_parse(message, &user, &x->password, &reason) == -1)
+		return exchange_fail(x, reason);
+	if (!exchange_user(x, user))
+		return exchange_fail(x, "unfit user name");
+	return MECH_PASSWORD;
+}
+
+static enum mech_step
+plain_start(struct exchange *x, bool has_initial, struct slice initial)
+{
+	return has_initial ? plain_response(x, initial) :
+	    exchange_ask(x, "", 0);
+}
+
+const struct mech mech_plain = {
+	.name = "PLAIN",
+	.flag = CONF_MECH_PLAIN,
+	.clear = true,
+	.start = plain_start,
+	.response = plain_response
+};

@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "msad/auth/sasl_text.h"
 
@@ -108,4 +109,11 @@ sasl_password_ok(struct slice s)
 		if ((n = utf8_next(s, &cp)) == 0 || cp == 0)
 			return false;
 	return true;
+}
+
+bool
+sasl_octets_ok(struct slice s)
+{
+	return s.len > 0 && s.len <= SASL_PASSWORD_MAX &&
+	    memchr(s.p, '\0', s.len) == NULL;
 }

@@ -9,6 +9,7 @@
 
 #include "common/log.h"
 #include "msad/auth/attempt.h"
+#include "msad/auth/mech.h"
 #include "msad/auth/session.h"
 
 int
@@ -50,6 +51,46 @@ session_find(struct frontend *frontend, uint64_t sid)
 	return RB_FIND(session_tree, &frontend->sessions, &want);
 }
 
+/* Copy a binding; empty ones cannot be had. */
+static int
+take_binding(struct slice from, uint8_t *to, size_t size, size_t *n)
+{
+	if (from.len > size)
+		return -1;
+	memcpy(to, from.p, from.len);
+	*n = from.len;
+	return 0;
+}
+
+int
+session_take_tls(struct session *s, struct slice version,
+    struct slice exporter, struct slice unique, struct slice endpoint,
+    struct slice cert)
+{
+	struct tls_facts	*t;
+
+	if (s->tls != NULL || s->state != ATTEMPT_NONE)
+		return -1;
+	if ((t = calloc(1, sizeof(*t))) == NULL)
+		fatal("event=session error=\"out of memory\"");
+	s->tls = t;
+	t->tls13 = slice_is(version, "TLSv1.3");
+	if ((exporter.len != 0 && exporter.len != sizeof(t->exporter)) ||
+	    take_binding(exporter, t->exporter, sizeof(t->exporter),
+	    &t->nexporter) == -1 ||
+	    take_binding(unique, t->unique, sizeof(t->unique),
+	    &t->nunique) == -1 ||
+	    take_binding(endpoint, t->endpoint, sizeof(t->endpoint),
+	    &t->nendpoint) == -1)
+		return -1;
+	if (cert.len == 0)
+		return 0;
+	if ((t->cert = malloc(cert.len)) == NULL)
+		fatal("event=session error=\"out of memory\"");
+	t->ncert = cert.len;
+	return take_binding(cert, t->cert, cert.len, &t->ncert);
+}
+
 void
 session_close(struct session *session)
 {
@@ -57,8 +98,10 @@ session_close(struct session *session)
 	RB_REMOVE(session_tree, &session->frontend->sessions, session);
 	session->frontend->nsessions--;
 	blocks_release(session->block);
+	if (session->tls != NULL)
+		free(session->tls->cert);
+	free(session->tls);
 	free(session->client);
-	free(session->user);
 	free(session);
 }
 

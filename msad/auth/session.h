@@ -4,27 +4,32 @@
 #include <sys/queue.h>
 #include <sys/tree.h>
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/ipc.h"
 #include "common/slice.h"
 #include "msad/auth/blocks.h"
+#include "msad/auth/guard.h"
 
 #define SESSIONS_MAX	65536	/* of one front-end */
 
 /* Where a login stands; attempt.c is the only one that moves it. */
 enum attempt_state {
 	ATTEMPT_NONE,		/* no login under way */
-	ATTEMPT_PLAIN,		/* waits for PLAIN's message */
-	ATTEMPT_LOGIN_USER,	/* waits for LOGIN's user name */
-	ATTEMPT_LOGIN_PASSWORD,	/* waits for LOGIN's password */
-	ATTEMPT_PAM,		/* waits for PAM */
+	ATTEMPT_RESPONSE,	/* waits for the client's response */
+	ATTEMPT_HOLD,		/* waits for another login of the client */
+	ATTEMPT_VERIFY,		/* waits for the password's verification */
 	ATTEMPT_GRANT,		/* waits for the queue */
 	ATTEMPT_GRANTED		/* logged in */
 };
 
+struct byaddress;
+struct exchange;
 struct frontend;
-struct pam_job;
+struct hold;
+struct tls_facts;
+struct verification;
 
 struct session {
 	RB_ENTRY(session)	 node;
@@ -34,11 +39,19 @@ struct session {
 	char			*client;	/* numeric address */
 	uint16_t		 client_port;
 	uint16_t		 listener;
+	char			 local[64];	/* where it came to; or "" */
+	uint16_t		 local_port;
+
+	struct tls_facts	*tls;		/* NULL: not told (yet) */
 
 	enum attempt_state	 state;
-	const char		*mech;
-	char			*user;		/* NULL: none fit yet */
-	struct pam_job		*job;		/* in ATTEMPT_PAM */
+	struct exchange		*exchange;	/* NULL: no login under way */
+	struct verification	*verification;	/* in ATTEMPT_VERIFY */
+	struct guard_ticket	 ticket;	/* likewise */
+	struct hold		*hold;		/* in ATTEMPT_HOLD */
+	struct byaddress	*standin;	/* its address is a login */
+	bool			 standin_asked;	/* the queue, no answer yet */
+	unsigned int		 taken_owed;	/* its answers to be ignored */
 	int64_t			 began;		/* ms: when the client spoke */
 	unsigned int		 failures;
 };
@@ -64,6 +77,13 @@ struct frontend {
 struct session *session_open(struct frontend *, uint64_t sid,
 	    uint16_t listener, struct slice client, uint16_t port);
 struct session *session_find(struct frontend *, uint64_t sid);
+/*
+ * What the session's handshake was (SESSION_TLS). -1: told twice, told while a
+ * login is under way, or of a size that no handshake gives.
+ */
+int	 session_take_tls(struct session *, struct slice version,
+	    struct slice exporter, struct slice unique, struct slice endpoint,
+	    struct slice cert);
 /* Ends a login under way and revokes the grant. */
 void	 session_close(struct session *);
 /* Close all of a front-end that is gone. */

@@ -9,16 +9,14 @@
 
 #include "msad/auth/throttle.h"
 
-#define STEP_MS	1000
-
 unsigned int
-throttle_answer_ms(unsigned int failures, unsigned int pam_us)
+throttle_answer_ms(unsigned int failures, unsigned int step_ms,
+    unsigned int pam_us)
 {
 	unsigned int	 ms;
 
-	if (failures > THROTTLE_MAX_MS / STEP_MS)
-		failures = THROTTLE_MAX_MS / STEP_MS;
-	ms = failures * STEP_MS;
+	ms = step_ms > 0 && failures > THROTTLE_MAX_MS / step_ms ?
+	    THROTTLE_MAX_MS : failures * step_ms;
 	if (pam_us / 1000 > ms)
 		ms = pam_us / 1000;
 	return ms < THROTTLE_MAX_MS ? ms : THROTTLE_MAX_MS;

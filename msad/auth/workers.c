@@ -1,14 +1,17 @@
 /*
- * The pool of msad-pam workers and the queue of logins before it.
+ * The pool of msad-pam workers.
  *
- * Runs in msad-auth, called by attempt.c. A worker has one conversation at a
- * time and says when it is idle. Everything is bounded: the queue, the time
- * in it, the time of a conversation, the number of workers. Where a bound is
- * passed the login gets AUTH_BUSY, which the client sees as 454.
+ * Runs in msad-auth, called by verify.c. A worker has one conversation at a
+ * time and says when it is idle; who is next waiting.c decides. Everything is
+ * bounded: the queue, the time in it, the time of a conversation, the number
+ * of workers, those of one service. Where a bound is passed the login gets
+ * AUTH_BUSY, which the client sees as 454.
  *
- * Workers are trusted with verdicts. They may die: the login is tried once
- * more on another worker. They may hang: msad is asked to kill them. msad
- * starts them; when there is none at all, logins do not wait for long.
+ * Conversations that take long wait for something that is not here. For those
+ * the pool grows at once, so that as many workers as at least there are stay
+ * for the others. Workers are trusted with verdicts. They may die: the login
+ * is tried once more on another worker. They may hang: msad is asked to kill
+ * them. msad starts them; when there is none at all, logins do not wait long.
  */
 
 #include <sys/queue.h>
@@ -23,34 +26,14 @@
 
 #include "common/log.h"
 #include "common/stats.h"
+#include "msad/auth/waiting.h"
 #include "msad/auth/workers.h"
 
-#define WORKERS_MIN	2
-#define WORKERS_MAX	16
-#define QUEUE_MAX	1000
-#define QUEUE_WAIT_MS	30000	/* longest time in the queue */
-#define RUN_MS		30000	/* longest conversation */
 #define NO_WORKER_MS	1500	/* longest time without any worker */
 #define GROW_WAIT_MS	200	/* more workers when a login waited this long */
+#define SLOW_MS		300	/* a conversation that waits for others */
 #define SHRINK_MS	60000	/* fewer when not needed for this long */
 #define TICK_MS		100
-
-struct worker;
-
-struct pam_job {
-	TAILQ_ENTRY(pam_job)	 entry;		/* when queued */
-	uint64_t		 id;
-	char			*service;
-	char			*user;
-	char			*rhost;
-	char			*password;	/* wiped when freed */
-	size_t			 password_len;
-	int64_t			 since;		/* ms: when queued */
-	bool			 retried;
-	struct worker		*worker;	/* when it runs */
-	void			(*done)(void *, const struct pam_answer *);
-	void			*arg;		/* done NULL: cancelled */
-};
 
 enum worker_state {
 	WORKER_NEW,		/* has not said yet that it is idle */
@@ -66,14 +49,18 @@ struct worker {
 	uint32_t		 index;
 	enum worker_state	 state;
 	struct pam_job		*job;		/* when RUNNING */
+	bool			 slow;		/* so is that */
 	int64_t			 since;		/* ms: when it began */
 };
 
 static TAILQ_HEAD(, worker)	 workers = TAILQ_HEAD_INITIALIZER(workers);
-static TAILQ_HEAD(, pam_job)	 jobs = TAILQ_HEAD_INITIALIZER(jobs);
+/* Had to go for others, and will be told so. */
+static TAILQ_HEAD(, pam_job)	 refused = TAILQ_HEAD_INITIALIZER(refused);
 static unsigned int		 nworkers;	/* not leaving */
-static unsigned int		 njobs;		/* queued */
+static unsigned int		 nidle;
 static unsigned int		 nrunning;
+static unsigned int		 nslow;		/* of these */
+static struct conf_pool		 bounds;
 static struct ipc		*parent;
 static struct event_base	*base;
 static unsigned int		 wanted;
@@ -111,7 +98,7 @@ tick_start(void)
 static void
 update_stats(void)
 {
-	stats_set(STAT_AUTH_PENDING, njobs + nrunning);
+	stats_set(STAT_AUTH_PENDING, waiting_count() + nrunning);
 	stats_set(STAT_AUTH_WORKERS, nworkers);
 }
 
@@ -122,7 +109,8 @@ job_free(struct pam_job *job)
 {
 	if (job->password != NULL)
 		freezero(job->password, job->password_len);
-	free(job->service);
+	if (job->service != NULL)
+		waiting_release(job->service);
 	free(job->user);
 	free(job->rhost);
 	free(job);
@@ -146,11 +134,19 @@ job_busy(struct pam_job *job, const char *reason)
 	job_finish(job, &answer);
 }
 
+/*
+ * Those who had to go for others: told from the loop alone, since what follows
+ * may come back with a login that makes another one go.
+ */
 static void
-job_unqueue(struct pam_job *job)
+end_refused(void)
 {
-	TAILQ_REMOVE(&jobs, job, entry);
-	njobs--;
+	struct pam_job	*job;
+
+	while ((job = TAILQ_FIRST(&refused)) != NULL) {
+		TAILQ_REMOVE(&refused, job, entry);
+		job_busy(job, "too many logins wait");
+	}
 }
 
 /* --- the number of workers --- */
@@ -158,6 +154,10 @@ job_unqueue(struct pam_job *job)
 static void
 want(unsigned int n)
 {
+	if (n < bounds.min)
+		n = bounds.min;
+	if (n > bounds.max)
+		n = bounds.max;
 	if (n == wanted || parent == NULL)
 		return;
 	wanted = n;
@@ -166,29 +166,43 @@ want(unsigned int n)
 	ipc_send(parent);
 }
 
-/* A login has waited although all workers there are have work. */
+/* What is needed now: the least there is beside what waits for others. */
+static unsigned int
+needed(void)
+{
+	unsigned int	 n = nslow + bounds.min;
+
+	return n > nrunning ? n : nrunning;
+}
+
+/*
+ * More where conversations are slow, where a login has waited for want of a
+ * worker, and where only the idle one that is kept for other services is left.
+ */
 static void
 grow(int64_t now)
 {
-	struct pam_job	*first = TAILQ_FIRST(&jobs);
+	int64_t	 since;
 
-	if (first == NULL || now - first->since < GROW_WAIT_MS ||
-	    nworkers < wanted || wanted >= WORKERS_MAX)
-		return;
-	want(wanted + 2 < WORKERS_MAX ? wanted + 2 : WORKERS_MAX);
+	if (nslow > 0 && nslow + bounds.min > wanted)
+		want(nslow + bounds.min);
+	if (nworkers >= wanted && wanted < bounds.max &&
+	    waiting_oldest(&since) &&
+	    (nidle > 0 || now - since >= GROW_WAIT_MS))
+		want(wanted + 2);
 }
 
 /* msad lets the pool shrink when workers end by themselves. */
 static void
 shrink(int64_t now)
 {
-	if (nrunning > peak)
-		peak = nrunning;
+	if (needed() > peak)
+		peak = needed();
 	if (now - period < SHRINK_MS)
 		return;
-	if (njobs == 0 && peak < wanted)
-		want(peak > WORKERS_MIN ? peak : WORKERS_MIN);
-	peak = nrunning;
+	if (waiting_count() == 0 && peak < wanted)
+		want(peak);
+	peak = needed();
 	period = now;
 }
 
@@ -204,22 +218,38 @@ ask_to_kill(struct worker *w)
 
 /* --- workers --- */
 
+/* Every change of what a worker does, so that the idle ones are counted. */
+static void
+worker_set(struct worker *w, enum worker_state state)
+{
+	nidle -= w->state == WORKER_IDLE;
+	nidle += state == WORKER_IDLE;
+	w->state = state;
+}
+
+static void
+send_job(struct ipc *ch, const struct pam_job *job)
+{
+	ipc_start(ch, job->service->account ? IPC_PAM_ACCOUNT : IPC_PAM_REQUEST,
+	    job->id);
+	ipc_put_str(ch, job->service->name);
+	ipc_put_str(ch, job->user);
+	if (!job->service->account)
+		ipc_put_bytes(ch, job->password, job->password_len);
+	ipc_put_str(ch, job->rhost);
+	ipc_put_str(ch, "msad");
+	ipc_send(ch);
+}
+
 static void
 worker_run(struct worker *w, struct pam_job *job)
 {
-	w->state = WORKER_RUNNING;
+	worker_set(w, WORKER_RUNNING);
 	w->job = job;
 	w->since = now_ms();
 	job->worker = w;
 	nrunning++;
-
-	ipc_start(w->ch, IPC_PAM_REQUEST, job->id);
-	ipc_put_str(w->ch, job->service);
-	ipc_put_str(w->ch, job->user);
-	ipc_put_bytes(w->ch, job->password, job->password_len);
-	ipc_put_str(w->ch, job->rhost);
-	ipc_put_str(w->ch, "msad");
-	ipc_send(w->ch);
+	send_job(w->ch, job);
 }
 
 /* Give waiting logins to idle workers. */
@@ -227,18 +257,19 @@ static void
 dispatch(void)
 {
 	struct pam_job	*job;
-	struct worker	*w;
+	struct worker	*w = TAILQ_FIRST(&workers);
 
-	TAILQ_FOREACH(w, &workers, entry) {
-		if (w->state != WORKER_IDLE)
+	while (w != NULL && nidle > 0) {
+		if (w->state != WORKER_IDLE) {
+			w = TAILQ_NEXT(w, entry);
 			continue;
-		if ((job = TAILQ_FIRST(&jobs)) == NULL)
+		}
+		if ((job = waiting_next(nidle)) == NULL)
 			break;
-		job_unqueue(job);
 		worker_run(w, job);
 	}
-	if (nrunning > peak)
-		peak = nrunning;
+	if (needed() > peak)
+		peak = needed();
 	update_stats();
 }
 
@@ -253,6 +284,9 @@ worker_take_job(struct worker *w)
 	w->job = NULL;
 	job->worker = NULL;
 	nrunning--;
+	nslow -= w->slow;
+	w->slow = false;
+	waiting_ran(job->service);
 	return job;
 }
 
@@ -261,7 +295,7 @@ worker_leave(struct worker *w)
 {
 	if (w->state == WORKER_LEAVING)
 		return;
-	w->state = WORKER_LEAVING;
+	worker_set(w, WORKER_LEAVING);
 	last_worker = now_ms();
 	nworkers--;
 }
@@ -270,13 +304,11 @@ worker_leave(struct worker *w)
 static void
 job_again(struct pam_job *job)
 {
-	if (job->done == NULL || job->retried) {
+	if (job->done == NULL || job->retried || waiting_again(job) == -1) {
 		job_busy(job, "PAM worker died");
 		return;
 	}
 	job->retried = true;
-	TAILQ_INSERT_HEAD(&jobs, job, entry);
-	njobs++;
 	tick_start();
 }
 
@@ -331,11 +363,12 @@ on_result(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	case VERDICT_AUTH_FAILED:
 	case VERDICT_AUTH_BUSY:
 	case VERDICT_AUTH_DISABLED:
+	case VERDICT_AUTH_EXPIRED:
 		break;
 	default:
 		return -1;
 	}
-	w->state = WORKER_ANSWERED;
+	worker_set(w, WORKER_ANSWERED);
 	job_finish(worker_take_job(w), &answer);
 	return 0;
 }
@@ -359,7 +392,7 @@ on_idle(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	if (left == 0)
 		worker_leave(w);
 	else
-		w->state = WORKER_IDLE;
+		worker_set(w, WORKER_IDLE);
 	dispatch();
 	return 0;
 }
@@ -396,39 +429,49 @@ workers_add(uint32_t index, uint64_t epoch, int fd)
 /* --- time --- */
 
 static void
-end_hanging(int64_t now)
+end_hanging(struct worker *w)
 {
 	struct pam_job	*job;
+
+	log_warn("event=pam-hangs worker=%u service=%s user=%s seconds=%u",
+	    w->index, log_q(w->job->service->name), log_q(w->job->user),
+	    bounds.time);
+	ask_to_kill(w);
+	job = worker_take_job(w);
+	worker_leave(w);
+	job_busy(job, "PAM did not answer in time");
+}
+
+static void
+look_at_running(int64_t now)
+{
 	struct worker	*w;
 
 	TAILQ_FOREACH(w, &workers, entry) {
-		if (w->state != WORKER_RUNNING || now - w->since < RUN_MS)
+		if (w->state != WORKER_RUNNING)
 			continue;
-		log_warn("event=pam-hangs worker=%u seconds=%d", w->index,
-		    RUN_MS / 1000);
-		ask_to_kill(w);
-		job = worker_take_job(w);
-		worker_leave(w);
-		job_busy(job, "PAM did not answer in time");
+		if (now - w->since >= (int64_t)bounds.time * 1000)
+			end_hanging(w);
+		else if (!w->slow && now - w->since >= SLOW_MS) {
+			w->slow = true;
+			nslow++;
+		}
 	}
 }
 
 static void
 end_waiting(int64_t now)
 {
+	struct pam_job	*job;
 	bool		 none = nworkers == 0 &&
 	    now - last_worker >= NO_WORKER_MS;
-	struct pam_job	*job;
 
-	/* The queue is in order of time, but for jobs tried again. */
-	while ((job = TAILQ_FIRST(&jobs)) != NULL) {
-		if (!(none && now - job->since >= NO_WORKER_MS) &&
-		    now - job->since < QUEUE_WAIT_MS)
-			break;
-		job_unqueue(job);
-		job_busy(job, none ? "no PAM worker" :
-		    "waited too long for a PAM worker");
-	}
+	while (none && (job = waiting_late(now - NO_WORKER_MS + 1)) != NULL)
+		job_busy(job, "no PAM worker");
+	while ((job = waiting_late(now - (int64_t)bounds.wait * 1000)) != NULL)
+		job_busy(job, job->service->running >= job->service->limit ?
+		    "waited too long: the PAM service has all the workers it "
+		    "may have" : "waited too long for a PAM worker");
 }
 
 static void
@@ -440,25 +483,39 @@ on_tick(int fd, short what, void *arg)
 	(void)what;
 	(void)arg;
 	ticking = false;
-	end_hanging(now);
+	end_refused();
+	look_at_running(now);
 	end_waiting(now);
+	dispatch();
 	grow(now);
 	shrink(now);
 	update_stats();
-	if (njobs > 0 || nrunning > 0 || wanted > WORKERS_MIN)
+	if (waiting_count() > 0 || nrunning > 0 || wanted > bounds.min ||
+	    !TAILQ_EMPTY(&refused))
 		tick_start();
 }
 
-/* --- for attempt.c and auth.c --- */
+/* --- for verify.c and auth.c --- */
+
+int
+workers_configure(const struct conf *conf)
+{
+	bounds = conf->pool;
+	if (wanted != 0)
+		want(wanted);
+	return waiting_configure(conf);
+}
 
 void
 workers_start(struct ipc *msad, struct event_base *loop)
 {
+	if (bounds.max == 0)
+		conf_pool_default(&bounds);
 	parent = msad;
 	base = loop;
 	period = last_worker = now_ms();
-	want(WORKERS_MIN);
-	if (njobs > 0)
+	want(bounds.min);
+	if (waiting_count() > 0)
 		tick_start();
 }
 
@@ -470,10 +527,9 @@ workers_stop(void)
 
 	while ((w = TAILQ_FIRST(&workers)) != NULL)
 		worker_free(w, false);
-	while ((job = TAILQ_FIRST(&jobs)) != NULL) {
-		job_unqueue(job);
+	end_refused();
+	while ((job = waiting_any()) != NULL)
 		job_busy(job, "shutting down");
-	}
 	if (ticking)
 		evtimer_del(&tick);
 	ticking = false;
@@ -483,24 +539,46 @@ workers_stop(void)
 }
 
 static struct pam_job *
-job_new(const char *service, const char *user, struct slice password,
-    const char *rhost)
+job_new(const char *service, bool account, const char *user,
+    struct slice password, const char *rhost)
 {
+	static uint64_t	 last_id;
 	struct pam_job	*job;
 
 	if ((job = calloc(1, sizeof(*job))) == NULL)
 		return NULL;
-	job->service = strdup(service);
+	job->id = ++last_id;
 	job->user = strdup(user);
 	job->rhost = strdup(rhost);
 	job->password_len = password.len;
-	job->password = malloc(password.len);
-	if (job->service == NULL || job->user == NULL || job->rhost == NULL ||
-	    job->password == NULL) {
+	job->password = malloc(password.len + 1);
+	if (job->user == NULL || job->rhost == NULL || job->password == NULL ||
+	    (job->service = waiting_service(service, account)) == NULL) {
 		job_free(job);
 		return NULL;
 	}
-	memcpy(job->password, password.p, password.len);
+	if (password.len > 0)
+		memcpy(job->password, password.p, password.len);
+	return job;
+}
+
+/* Into the queue; what must go for it may be another login. */
+static struct pam_job *
+submit(struct pam_job *job)
+{
+	struct pam_job	*goes;
+
+	job->since = now_ms();
+	if ((goes = waiting_add(job, bounds.queue)) == job) {
+		job_free(job);
+		return NULL;
+	}
+	if (goes != NULL)
+		TAILQ_INSERT_TAIL(&refused, goes, entry);
+	tick_start();
+	dispatch();
+	if (job->worker == NULL && nidle > 0)
+		grow(now_ms());
 	return job;
 }
 
@@ -509,21 +587,34 @@ workers_submit(const char *service, const char *user, struct slice password,
     const char *rhost, void (*done)(void *, const struct pam_answer *),
     void *arg)
 {
-	static uint64_t	 last_id;
 	struct pam_job	*job;
 
-	if (njobs >= QUEUE_MAX ||
-	    (job = job_new(service, user, password, rhost)) == NULL)
+	if ((job = job_new(service, false, user, password, rhost)) == NULL)
 		return NULL;
-	job->id = ++last_id;
-	job->since = now_ms();
 	job->done = done;
 	job->arg = arg;
-	TAILQ_INSERT_TAIL(&jobs, job, entry);
-	njobs++;
-	tick_start();
-	dispatch();
-	return job;
+	return submit(job);
+}
+
+struct pam_job *
+workers_submit_account(const char *service, const char *user,
+    const char *rhost, void (*done)(void *, const struct pam_answer *),
+    void *arg)
+{
+	struct pam_job	*job;
+
+	job = job_new(service, true, user, SLICE("", 0), rhost);
+	if (job == NULL)
+		return NULL;
+	job->done = done;
+	job->arg = arg;
+	return submit(job);
+}
+
+bool
+workers_begun(const struct pam_job *job)
+{
+	return job->worker != NULL;
 }
 
 void
@@ -532,7 +623,10 @@ workers_cancel(struct pam_job *job)
 	job->done = NULL;
 	if (job->worker != NULL)
 		return;		/* freed when the worker has answered */
-	job_unqueue(job);
+	if (job->client != NULL)
+		waiting_remove(job);
+	else
+		TAILQ_REMOVE(&refused, job, entry);
 	job_free(job);
 	update_stats();
 }

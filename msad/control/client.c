@@ -31,6 +31,7 @@
 #define STUCK_SECONDS	30	/* without reading what we have for it */
 #define ACCEPT_PAUSE	1	/* seconds, when descriptors are out */
 #define ACCEPT_BATCH	16
+#define PIECES_MAX	64	/* of a line in the buffer */
 
 struct client_list	 clients = TAILQ_HEAD_INITIALIZER(clients);
 
@@ -100,25 +101,38 @@ client_close(struct client *c)
 	bufferevent_setwatermark(c->bev, EV_WRITE, 0, 0);
 }
 
+static int
+add_text(const char *text, size_t len, void *arg)
+{
+	return evbuffer_add(arg, text, len);
+}
+
 void
 client_line(struct client *c, json_t *value)
 {
 	struct evbuffer	*out = bufferevent_get_output(c->bev);
-	char		*text = NULL;
 
 	if (c->dead) {
 		json_decref(value);
 		return;
 	}
-	if (value != NULL)
-		text = json_dumps(value, JSON_COMPACT);
-	json_decref(value);
-	if (text == NULL || evbuffer_add(out, text, strlen(text)) == -1 ||
+	if (value == NULL ||
+	    json_dump_callback(value, add_text, out, JSON_COMPACT) == -1 ||
 	    evbuffer_add(out, "\n", 1) == -1)
 		client_drop(c, "out of memory");
 	else if (evbuffer_get_length(out) > CLIENT_OUT_MAX)
 		client_drop(c, "it does not read");
-	free(text);
+	json_decref(value);
+}
+
+/* Does it only look? */
+static bool
+is_look(enum request_cmd cmd)
+{
+	return cmd == REQUEST_STATUS || cmd == REQUEST_STATS ||
+	    cmd == REQUEST_QUEUE_LIST || cmd == REQUEST_QUEUE_SHOW ||
+	    cmd == REQUEST_USERS || cmd == REQUEST_BANS ||
+	    cmd == REQUEST_GRANTS || cmd == REQUEST_TEST_SESSION;
 }
 
 /* What changed something is worth a line of the log. */
@@ -126,12 +140,10 @@ static void
 client_log(const struct client *c, int status, uint64_t matched)
 {
 	const struct request	*req = &c->question.req;
-	int			 level = LOG_INFO;
+	int			 level = is_look(req->cmd) ? LOG_DEBUG :
+				    LOG_INFO;
 	char			 q[32] = "";
 
-	if (req->cmd == REQUEST_STATUS || req->cmd == REQUEST_STATS ||
-	    req->cmd == REQUEST_QUEUE_LIST || req->cmd == REQUEST_QUEUE_SHOW)
-		level = LOG_DEBUG;
 	if (req->id != 0)
 		snprintf(q, sizeof(q), " q=%llx", (unsigned long long)req->id);
 	log_msg(level, "event=control-request%s uid=%u command=%s all=%d "
@@ -196,6 +208,38 @@ client_request(struct client *c, const char *line, size_t len)
 	question_begin(c);
 }
 
+/*
+ * The next line, malloc'd, without its line feed; NULL: none yet. It may hold a
+ * password: nothing of it stays in the buffer.
+ */
+static char *
+line_take(struct evbuffer *in, size_t *len)
+{
+	struct evbuffer_iovec	 v[PIECES_MAX];
+	struct evbuffer_ptr	 end;
+	char			*line;
+	size_t			 left;
+	int			 i, n;
+
+	end = evbuffer_search_eol(in, NULL, NULL, EVBUFFER_EOL_LF);
+	if (end.pos == -1)
+		return NULL;
+	*len = (size_t)end.pos;
+	if ((line = malloc(*len + 1)) == NULL)
+		fatal("event=control error=\"out of memory\"");
+	evbuffer_copyout(in, line, *len);
+	line[*len] = '\0';
+	n = evbuffer_peek(in, end.pos, NULL, v, PIECES_MAX);
+	for (i = 0, left = *len; i < n && i < PIECES_MAX && left > 0; i++) {
+		if (v[i].iov_len > left)
+			v[i].iov_len = left;
+		explicit_bzero(v[i].iov_base, v[i].iov_len);
+		left -= v[i].iov_len;
+	}
+	evbuffer_drain(in, *len + 1);
+	return line;
+}
+
 static void
 client_input(struct client *c)
 {
@@ -204,10 +248,9 @@ client_input(struct client *c)
 	char		*line;
 
 	while (!c->asking && !c->closing && !c->dead && client_drained(c)) {
-		line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF);
-		if (line != NULL) {
+		if ((line = line_take(in, &len)) != NULL) {
 			client_request(c, line, len);
-			free(line);
+			freezero(line, len);
 			continue;
 		}
 		if (evbuffer_get_length(in) > REQUEST_MAX) {

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,12 +25,40 @@
 #include "msad/control/question.h"
 #include "msad/control/stats.h"
 
-static struct ipc	*queue;
+static struct ipc	*queue, *auth;
+
+/* What jansson keeps may be a password: it is wiped when it is freed. */
+#define KEEP	(sizeof(max_align_t))
+
+static void *
+wiped_malloc(size_t size)
+{
+	char	*p;
+
+	if (size > SIZE_MAX - KEEP || (p = malloc(size + KEEP)) == NULL)
+		return NULL;
+	memcpy(p, &size, sizeof(size));
+	return p + KEEP;
+}
+
+static void
+wiped_free(void *p)
+{
+	char	*start;
+	size_t	 size;
+
+	if (p == NULL)
+		return;
+	start = (char *)p - KEEP;
+	memcpy(&size, start, sizeof(size));
+	freezero(start, size + KEEP);
+}
 
 /* jansson would look for a random device, which is not here. */
 static int
 control_init(void)
 {
+	json_set_alloc_funcs(wiped_malloc, wiped_free);
 	json_object_seed(arc4random() | 1);
 	return 0;
 }
@@ -46,41 +75,45 @@ control_listener(uint32_t generation, uint16_t index, int fd)
 	clients_listen(fd);
 }
 
-/* --- the queue --- */
+/* --- the queue and auth --- */
 
 static void
-on_queue_closed(struct ipc *ch, enum ipc_end end, void *arg)
+on_closed(struct ipc *ch, enum ipc_end end, void *arg)
 {
+	enum ipc_role	  role = ch == auth ? ROLE_AUTH : ROLE_QUEUE;
+	struct ipc	**slot = ch == auth ? &auth : &queue;
+
 	(void)arg;
-	log_warn("event=control-channel peer=queue end=%d", (int)end);
+	log_warn("event=control-channel peer=%s end=%d", ipc_role_name(role),
+	    (int)end);
 	ipc_free(ch);
-	if (ch != queue)
+	if (ch != *slot)
 		return;
-	queue = NULL;
-	question_set_queue(NULL);
+	*slot = NULL;
+	question_set_channel(role, NULL);
 }
 
 static int
 control_channel(enum ipc_role peer, uint32_t index, uint64_t epoch,
     struct slice name, int fd)
 {
-	struct ipc	*ch;
+	struct ipc	**slot = peer == ROLE_AUTH ? &auth : &queue, *ch;
 
 	(void)name;
-	if (peer != ROLE_QUEUE) {
+	if (peer != ROLE_QUEUE && peer != ROLE_AUTH) {
 		close(fd);
 		return -1;
 	}
-	ch = ipc_new(fd, ROLE_CONTROL, ROLE_QUEUE, question_queue_handlers,
-	    on_queue_closed, NULL);
+	ch = ipc_new(fd, ROLE_CONTROL, peer, peer == ROLE_AUTH ?
+	    question_auth_handlers : question_queue_handlers, on_closed, NULL);
 	if (ch == NULL) {
 		close(fd);
 		return -1;
 	}
 	ipc_set_peer(ch, index, epoch);
-	ipc_free(queue);
-	queue = ch;
-	question_set_queue(ch);
+	ipc_free(*slot);
+	*slot = ch;
+	question_set_channel(peer, ch);
 	return 0;
 }
 

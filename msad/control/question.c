@@ -21,14 +21,12 @@
 #include "msad/control/answer.h"
 #include "msad/control/client.h"
 #include "msad/control/question.h"
+#include "msad/control/question_priv.h"
 #include "msad/control/stats.h"
 
-/* Messages of a page of the queue's list. */
-#define LIST_PAGE	100
 /* More processes than this msad never has. */
 #define PROCESSES_MAX	1024
 
-#define PATIENCE	30	/* seconds for an answer */
 #define PATIENCE_RELOAD	60
 
 /* Of CTL_QUEUE_RCPT. */
@@ -42,7 +40,7 @@ static const char *const rcpt_states[] = {
 };
 #define RCPT_STATES	(sizeof(rcpt_states) / sizeof(rcpt_states[0]))
 
-static struct ipc	*queue;
+static struct ipc	*queue, *auth;
 static uint64_t		 last_sid;
 
 void
@@ -50,7 +48,8 @@ question_clear(struct question *q)
 {
 	json_decref(q->processes);
 	json_decref(q->message);
-	memset(q, 0, sizeof(*q));
+	json_decref(q->facts);
+	explicit_bzero(q, sizeof(*q));	/* there may be a password in it */
 	q->role = ROLE_MAX;
 }
 
@@ -97,19 +96,10 @@ parent_begin(struct client *c)
 	}
 }
 
-/* The client that waits for this answer of msad, or NULL. */
-static struct client *
-parent_client(const struct ipc_msg *msg)
-{
-	struct client	*c = client_asking(msg->sid);
-
-	return c != NULL && c->question.role == ROLE_PARENT ? c : NULL;
-}
-
 int
 question_process(struct ipc *ch, struct ipc_msg *msg, void *arg)
 {
-	struct client		*c = parent_client(msg);
+	struct client		*c = question_client(msg, ROLE_PARENT);
 	struct ipc_reader	 r;
 	struct slice		 name;
 	uint32_t		 index, pid, uid, restarts;
@@ -180,7 +170,7 @@ status_end(struct client *c)
 int
 question_parent_end(struct ipc *ch, struct ipc_msg *msg, void *arg)
 {
-	struct client		*c = parent_client(msg);
+	struct client		*c = question_client(msg, ROLE_PARENT);
 	struct ipc_reader	 r;
 	struct slice		 text;
 	json_t			*extra = NULL;
@@ -211,7 +201,33 @@ question_parent_end(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	return 0;
 }
 
-/* --- the queue: questions --- */
+/* --- the queue and auth: questions --- */
+
+struct ipc *
+question_start(struct client *c, enum ipc_role role, unsigned int type)
+{
+	struct ipc	*ch = role == ROLE_QUEUE ? queue : auth;
+
+	if (ch == NULL) {
+		client_end(c, 1, role == ROLE_QUEUE ?
+		    "the queue cannot be reached now" :
+		    "the authenticator cannot be reached now", NULL);
+		return NULL;
+	}
+	c->question.role = role;
+	ipc_start(ch, type, c->question.sid);
+	peer_put(&c->peer, ch);
+	client_patience(c, PATIENCE);
+	return ch;
+}
+
+struct client *
+question_client(const struct ipc_msg *msg, enum ipc_role role)
+{
+	struct client	*c = client_asking(msg->sid);
+
+	return c != NULL && c->question.role == role ? c : NULL;
+}
 
 static const unsigned int	 queue_types[REQUEST_CMDS] = {
 	[REQUEST_QUEUE_LIST] = IPC_CTL_QUEUE_LIST,
@@ -221,54 +237,26 @@ static const unsigned int	 queue_types[REQUEST_CMDS] = {
 };
 
 static void
-queue_ask(struct client *c)
-{
-	const struct request	*req = &c->question.req;
-
-	ipc_start(queue, queue_types[req->cmd], c->question.sid);
-	peer_put(&c->peer, queue);
-	if (req->cmd == REQUEST_QUEUE_LIST) {
-		ipc_put_u64(queue, c->question.after);
-		ipc_put_u16(queue, LIST_PAGE);
-	} else {
-		if (req->cmd != REQUEST_QUEUE_SHOW)
-			ipc_put_u8(queue, req->all);
-		ipc_put_u64(queue, req->id);
-	}
-	ipc_send(queue);
-	client_patience(c, PATIENCE);
-}
-
-static void
 queue_begin(struct client *c)
 {
-	if (queue == NULL) {
-		client_end(c, 1, "the queue cannot be reached now", NULL);
-		return;
-	}
-	c->question.role = ROLE_QUEUE;
-	queue_ask(c);
-}
+	const struct request	*req = &c->question.req;
+	struct ipc		*ch;
 
-void
-question_resume(struct client *c)
-{
-	if (!c->question.paused || !client_drained(c))
+	if ((ch = question_start(c, ROLE_QUEUE, queue_types[req->cmd])) ==
+	    NULL)
 		return;
-	c->question.paused = false;
-	queue_begin(c);
+	if (req->cmd == REQUEST_QUEUE_LIST) {
+		ipc_put_u64(ch, c->question.after);
+		ipc_put_u16(ch, LIST_PAGE);
+	} else {
+		if (req->cmd != REQUEST_QUEUE_SHOW)
+			ipc_put_u8(ch, req->all);
+		ipc_put_u64(ch, req->id);
+	}
+	ipc_send(ch);
 }
 
 /* --- the queue: answers --- */
-
-/* The client that waits for this answer of the queue, or NULL. */
-static struct client *
-queue_client(const struct ipc_msg *msg)
-{
-	struct client	*c = client_asking(msg->sid);
-
-	return c != NULL && c->question.role == ROLE_QUEUE ? c : NULL;
-}
 
 static bool
 is_state(const json_t *rcpt, enum rcpt_state state)
@@ -346,7 +334,7 @@ message_read(struct ipc_reader *r)
 static int
 on_message(struct ipc *ch, struct ipc_msg *msg, void *arg)
 {
-	struct client		*c = queue_client(msg);
+	struct client		*c = question_client(msg, ROLE_QUEUE);
 	struct ipc_reader	 r;
 	json_t			*message;
 
@@ -394,7 +382,7 @@ rcpt_read(struct ipc_reader *r)
 static int
 on_rcpt(struct ipc *ch, struct ipc_msg *msg, void *arg)
 {
-	struct client		*c = queue_client(msg);
+	struct client		*c = question_client(msg, ROLE_QUEUE);
 	struct ipc_reader	 r;
 	json_t			*rcpt;
 
@@ -415,11 +403,9 @@ on_rcpt(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	return 0;
 }
 
-/* A page is over, and others follow. */
-static void
-list_next(struct client *c, uint64_t after)
+void
+question_next(struct client *c)
 {
-	c->question.after = after;
 	c->question.paused = true;
 	evtimer_del(c->timer);
 	question_resume(c);
@@ -432,9 +418,16 @@ queue_end(struct client *c, int status, uint64_t after, const char *reason)
 	json_t			*extra = NULL;
 
 	message_end(c);
+	if (cmd == REQUEST_USERS && status == 0 && after != 0) {
+		question_next(c);
+		return;
+	}
+	if (cmd == REQUEST_TEST_SESSION && status == 0)
+		question_facts(c);
 	if (cmd == REQUEST_QUEUE_LIST) {
 		if (status == 0 && after != 0) {
-			list_next(c, after);
+			c->question.after = after;
+			question_next(c);
 			return;
 		}
 		if (status == 5)
@@ -454,7 +447,7 @@ queue_end(struct client *c, int status, uint64_t after, const char *reason)
 static int
 on_end(struct ipc *ch, struct ipc_msg *msg, void *arg)
 {
-	struct client		*c = queue_client(msg);
+	struct client		*c = question_client(msg, ROLE_QUEUE);
 	struct ipc_reader	 r;
 	uint32_t		 matched;
 	uint64_t		 after;
@@ -480,6 +473,8 @@ on_end(struct ipc *ch, struct ipc_msg *msg, void *arg)
 const struct ipc_handler	 question_queue_handlers[] = {
 	{ IPC_CTL_QUEUE_MESSAGE, on_message },
 	{ IPC_CTL_QUEUE_RCPT, on_rcpt },
+	{ IPC_CTL_QUEUE_USER, question_user },
+	{ IPC_CTL_QUEUE_FACT, question_queue_fact },
 	{ IPC_CTL_QUEUE_END, on_end },
 	{ 0, NULL }
 };
@@ -487,14 +482,16 @@ const struct ipc_handler	 question_queue_handlers[] = {
 /* --- all --- */
 
 void
-question_set_queue(struct ipc *ch)
+question_set_channel(enum ipc_role role, struct ipc *ch)
 {
 	struct client	*c;
 
-	queue = ch;
+	*(role == ROLE_QUEUE ? &queue : &auth) = ch;
 	TAILQ_FOREACH(c, &clients, entry)
-		if (c->asking && c->question.role == ROLE_QUEUE)
-			client_end(c, 1, "the queue went away", NULL);
+		if (c->asking && c->question.role == role)
+			client_end(c, 1, role == ROLE_QUEUE ?
+			    "the queue went away" :
+			    "the authenticator went away", NULL);
 }
 
 void
@@ -502,6 +499,8 @@ question_timeout(struct client *c)
 {
 	client_end(c, 1, c->question.role == ROLE_QUEUE ?
 	    "the queue did not answer in time" :
+	    c->question.role == ROLE_AUTH ?
+	    "the authenticator did not answer in time" :
 	    "msad did not answer in time", NULL);
 }
 
@@ -513,8 +512,27 @@ static void (*const beginnings[REQUEST_CMDS])(struct client *) = {
 	[REQUEST_QUEUE_FLUSH] = queue_begin,
 	[REQUEST_QUEUE_REMOVE] = queue_begin,
 	[REQUEST_RELOAD] = parent_begin,
-	[REQUEST_LOGLEVEL] = parent_begin
+	[REQUEST_LOGLEVEL] = parent_begin,
+	[REQUEST_USERS] = question_users_begin,
+	[REQUEST_BANS] = question_auth_begin,
+	[REQUEST_BAN] = question_auth_begin,
+	[REQUEST_UNBAN] = question_auth_begin,
+	[REQUEST_AUTH_FLUSH] = question_auth_begin,
+	[REQUEST_GRANTS] = question_auth_begin,
+	[REQUEST_GRANT] = question_auth_begin,
+	[REQUEST_UNGRANT] = question_auth_begin,
+	[REQUEST_TEST_AUTH] = question_auth_begin,
+	[REQUEST_TEST_SESSION] = question_auth_begin
 };
+
+void
+question_resume(struct client *c)
+{
+	if (!c->question.paused || !client_drained(c))
+		return;
+	c->question.paused = false;
+	beginnings[c->question.req.cmd](c);
+}
 
 void
 question_begin(struct client *c)

@@ -20,7 +20,9 @@ struct question {
 	enum ipc_role	 role;		/* who answers; ROLE_MAX: nobody */
 	json_t		*processes;	/* array of show status */
 	json_t		*message;	/* of the queue, recipients coming */
-	uint64_t	 after;		/* queue list: where to go on */
+	json_t		*facts;		/* of a test, so far */
+	uint64_t	 after;		/* lists: where to go on */
+	uint64_t	 epoch;		/* show users: likewise */
 	bool		 paused;	/* the client has to read first */
 	uint64_t	 matched;	/* messages, of all pages */
 };
@@ -37,9 +39,10 @@ void	 question_timeout(struct client *);
 /* Forget what it holds. */
 void	 question_clear(struct question *);
 
-/* The channel to the queue (NULL: there is none). */
-void	 question_set_queue(struct ipc *);
-/* Handlers for the queue's answers and for msad's. */
+/* The channel to queue or auth (NULL: there is none). */
+void	 question_set_channel(enum ipc_role, struct ipc *);
+/* Handlers for their answers and for msad's. */
+extern const struct ipc_handler	 question_auth_handlers[];
 extern const struct ipc_handler	 question_queue_handlers[];
 int	 question_process(struct ipc *, struct ipc_msg *, void *);
 int	 question_parent_end(struct ipc *, struct ipc_msg *, void *);

@@ -9,28 +9,73 @@
 #include <sys/types.h>
 
 #include <jansson.h>
+#include <stddef.h>
 #include <string.h>
 #include <syslog.h>
 
 #include "msad/control/request.h"
 
-/* The members that a command takes beside "cmd". */
-#define TAKES_ID	0x01	/* "id": text, needed */
-#define TAKES_ALL	0x02	/* "all": true, in place of "id" */
-#define TAKES_LEVEL	0x04	/* "level": text, needed */
+/* Members beside "cmd". */
+#define HAS_ID		0x001	/* text: a queue id */
+#define HAS_ALL		0x002	/* true */
+#define HAS_LEVEL	0x004	/* text */
+#define HAS_SECONDS	0x008	/* a number from 1 on */
+#define HAS_NETWORK	0x010	/* text, as those that follow */
+#define HAS_ADDRESS	0x020
+#define HAS_USER	0x040
+#define HAS_BLOCK	0x080
+#define HAS_FROM	0x100
+#define HAS_TO		0x200
+#define HAS_PASSWORD	0x400
 
 static const struct {
 	const char	*name;
-	unsigned int	 takes;
+	unsigned int	 needs;		/* all of them, */
+	unsigned int	 one_of;	/* just one of these, */
+	unsigned int	 may;		/* and these if given */
 } commands[REQUEST_CMDS] = {
-	[REQUEST_STATUS] = { "show status", 0 },
-	[REQUEST_STATS] = { "show stats", 0 },
-	[REQUEST_QUEUE_LIST] = { "queue list", 0 },
-	[REQUEST_QUEUE_SHOW] = { "queue show", TAKES_ID },
-	[REQUEST_QUEUE_FLUSH] = { "queue flush", TAKES_ID | TAKES_ALL },
-	[REQUEST_QUEUE_REMOVE] = { "queue remove", TAKES_ID | TAKES_ALL },
-	[REQUEST_RELOAD] = { "reload", 0 },
-	[REQUEST_LOGLEVEL] = { "log level", TAKES_LEVEL }
+	[REQUEST_STATUS] = { "show status", 0, 0, 0 },
+	[REQUEST_STATS] = { "show stats", 0, 0, 0 },
+	[REQUEST_QUEUE_LIST] = { "queue list", 0, 0, 0 },
+	[REQUEST_QUEUE_SHOW] = { "queue show", HAS_ID, 0, 0 },
+	[REQUEST_QUEUE_FLUSH] = { "queue flush", 0, HAS_ID | HAS_ALL, 0 },
+	[REQUEST_QUEUE_REMOVE] = { "queue remove", 0, HAS_ID | HAS_ALL, 0 },
+	[REQUEST_RELOAD] = { "reload", 0, 0, 0 },
+	[REQUEST_LOGLEVEL] = { "log level", HAS_LEVEL, 0, 0 },
+	[REQUEST_USERS] = { "show users", 0, 0, 0 },
+	[REQUEST_BANS] = { "show bans", 0, 0, 0 },
+	[REQUEST_BAN] = { "ban", HAS_NETWORK, 0, HAS_SECONDS },
+	[REQUEST_UNBAN] = { "unban", 0, HAS_NETWORK | HAS_ALL, 0 },
+	[REQUEST_AUTH_FLUSH] = { "auth flush", 0, HAS_USER | HAS_ALL, 0 },
+	[REQUEST_GRANTS] = { "show grants", 0, 0, 0 },
+	[REQUEST_GRANT] = { "grant", HAS_ADDRESS | HAS_USER | HAS_SECONDS, 0,
+	    HAS_BLOCK },
+	[REQUEST_UNGRANT] = { "grant remove", HAS_ADDRESS, 0, 0 },
+	[REQUEST_TEST_AUTH] = { "test auth", HAS_USER | HAS_PASSWORD, 0,
+	    HAS_BLOCK | HAS_ADDRESS },
+	[REQUEST_TEST_SESSION] = { "test session", HAS_ADDRESS | HAS_USER |
+	    HAS_FROM | HAS_TO, 0, HAS_BLOCK }
+};
+
+/* Members that are text as it is. */
+static const struct {
+	const char	*name;
+	unsigned int	 has;
+	size_t		 offset;
+	size_t		 size;
+	const char	*reason;
+} texts[] = {
+#define TEXT(member, has, reason) \
+	{ #member, has, offsetof(struct request, member), \
+	    sizeof(((struct request *)0)->member), reason }
+	TEXT(network, HAS_NETWORK, "not a network"),
+	TEXT(address, HAS_ADDRESS, "not an address"),
+	TEXT(user, HAS_USER, "not a user name"),
+	TEXT(block, HAS_BLOCK, "not the name of an auth block"),
+	TEXT(from, HAS_FROM, "not a sender"),
+	TEXT(to, HAS_TO, "not a recipient"),
+	TEXT(password, HAS_PASSWORD, "not a password"),
+#undef TEXT
 };
 
 static const struct {
@@ -104,39 +149,94 @@ level_parse(struct request *req, const json_t *value)
 	return -1;
 }
 
-/* Read one member; returns what was read (TAKES_*), 0 when it is not right. */
+static int
+seconds_parse(struct request *req, const json_t *value)
+{
+	json_int_t	 n = json_integer_value(value);
+
+	if (n < 1 || n > UINT32_MAX)
+		return -1;
+	req->seconds = (uint32_t)n;
+	return 0;
+}
+
+/* Printable text that fits; the null sender alone may be empty. */
+static int
+text_parse(char *buf, size_t size, unsigned int has, const json_t *value)
+{
+	const char	*s = json_string_value(value);
+	size_t		 i, len = json_string_length(value);
+
+	if (s == NULL || len >= size || (len == 0 && has != HAS_FROM))
+		return -1;
+	for (i = 0; i < len; i++)
+		if (s[i] == '\0' || (has != HAS_PASSWORD &&
+		    ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)))
+			return -1;
+	memcpy(buf, s, len);
+	buf[len] = '\0';
+	return 0;
+}
+
+/* Read one text; 0: there is no such member, or it is not right. */
+static unsigned int
+text_member(struct request *req, const char *key, const json_t *value,
+    unsigned int takes, const char **reason)
+{
+	size_t	 i;
+
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		if ((takes & texts[i].has) == 0 ||
+		    strcmp(key, texts[i].name) != 0)
+			continue;
+		*reason = texts[i].reason;
+		return text_parse((char *)req + texts[i].offset,
+		    texts[i].size, texts[i].has, value) == 0 ?
+		    texts[i].has : 0;
+	}
+	return 0;
+}
+
+/* Read one member; returns what was read (HAS_*), 0 when it is not right. */
 static unsigned int
 member_parse(struct request *req, const char *key, const json_t *value,
     const char **reason)
 {
-	unsigned int	 takes = commands[req->cmd].takes;
+	unsigned int	 takes = commands[req->cmd].needs |
+	    commands[req->cmd].one_of | commands[req->cmd].may;
 
 	*reason = "unknown member in the request";
-	if (takes & TAKES_ID && strcmp(key, "id") == 0) {
+	if (takes & HAS_ID && strcmp(key, "id") == 0) {
 		*reason = "not a queue id";
-		return id_parse(req, value) == 0 ? TAKES_ID : 0;
+		return id_parse(req, value) == 0 ? HAS_ID : 0;
 	}
-	if (takes & TAKES_ALL && strcmp(key, "all") == 0) {
+	if (takes & HAS_ALL && strcmp(key, "all") == 0) {
 		*reason = "\"all\" must be true";
 		req->all = json_is_true(value);
-		return req->all ? TAKES_ALL : 0;
+		return req->all ? HAS_ALL : 0;
 	}
-	if (takes & TAKES_LEVEL && strcmp(key, "level") == 0) {
+	if (takes & HAS_LEVEL && strcmp(key, "level") == 0) {
 		*reason = "unknown log level";
-		return level_parse(req, value) == 0 ? TAKES_LEVEL : 0;
+		return level_parse(req, value) == 0 ? HAS_LEVEL : 0;
 	}
-	return 0;
+	if (takes & HAS_SECONDS && strcmp(key, "seconds") == 0) {
+		*reason = "not a number of seconds";
+		return seconds_parse(req, value) == 0 ? HAS_SECONDS : 0;
+	}
+	return text_member(req, key, value, takes, reason);
 }
 
 /* Is what was given what the command needs? */
 static int
 complete(enum request_cmd cmd, unsigned int given)
 {
-	unsigned int	 takes = commands[cmd].takes;
+	unsigned int	 one = given & commands[cmd].one_of;
 
-	if (takes == (TAKES_ID | TAKES_ALL))
-		return given == TAKES_ID || given == TAKES_ALL;
-	return given == takes;
+	if ((given & commands[cmd].needs) != commands[cmd].needs)
+		return 0;
+	/* just one bit, where one is due */
+	return commands[cmd].one_of == 0 ||
+	    (one != 0 && (one & (one - 1)) == 0);
 }
 
 static int

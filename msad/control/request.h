@@ -17,6 +17,17 @@ enum request_cmd {
 	REQUEST_QUEUE_REMOVE,		/* "queue remove": id, or all */
 	REQUEST_RELOAD,			/* "reload" */
 	REQUEST_LOGLEVEL,		/* "log level": level */
+	REQUEST_USERS,			/* "show users" */
+	REQUEST_BANS,			/* "show bans" */
+	REQUEST_BAN,			/* "ban": network, seconds */
+	REQUEST_UNBAN,			/* "unban": network, or all */
+	REQUEST_AUTH_FLUSH,		/* "auth flush": user, or all */
+	REQUEST_GRANTS,			/* "show grants" */
+	REQUEST_GRANT,			/* "grant": address, user, seconds */
+	REQUEST_UNGRANT,		/* "grant remove": address */
+	REQUEST_TEST_AUTH,		/* "test auth": user, password */
+	REQUEST_TEST_SESSION,		/* "test session": address, user,
+					 * from, to */
 	REQUEST_CMDS
 };
 
@@ -25,12 +36,21 @@ struct request {
 	bool		 all;
 	uint64_t	 id;		/* of a message; 0: none given */
 	int		 level;		/* LOG_ERR to LOG_DEBUG */
+	uint32_t	 seconds;	/* 0: none given */
+	/* "" where none was given; none has control characters */
+	char		 network[64];
+	char		 address[64];
+	char		 user[256];
+	char		 block[256];
+	char		 from[1025];
+	char		 to[1025];
+	char		 password[1025];	/* to be wiped */
 };
 
 /*
  * Read one request: a JSON object with "cmd" and the members that this command
  * takes, and no others. Returns 0, or -1 with *reason set to a sentence for the
- * caller (static text).
+ * caller (static text). A request may hold a password: wipe it after use.
  */
 int	 request_parse(struct request *, const char *line, size_t len,
 	    const char **reason);

@@ -98,6 +98,69 @@ on_auth_result(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	return 0;
 }
 
+/* What auth made of the client's certificate. */
+static int
+on_session_cert(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+	struct session		*s;
+	uint8_t			 good;
+
+	(void)ch;
+	(void)arg;
+	ipc_reader(&r, msg);
+	good = ipc_get_u8(&r);
+	if (!ipc_done(&r))
+		return -1;
+	if ((s = session_find(msg->sid)) == NULL)
+		return 0;
+	session_certificate(s, good == 1);
+	session_run(s);
+	return 0;
+}
+
+/* The client is not served; auth has counted its failures. */
+static int
+on_refuse(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+	struct session		*s;
+
+	(void)ch;
+	(void)arg;
+	ipc_reader(&r, msg);
+	(void)ipc_get_u32(&r);
+	(void)ipc_get_str(&r);
+	if (!ipc_done(&r))
+		return -1;
+	if ((s = session_find(msg->sid)) == NULL)
+		return 0;
+	session_banned(s);
+	session_run(s);
+	return 0;
+}
+
+/* Its address stands for a login, and the queue has taken that. */
+static int
+on_granted(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+	struct slice		 user;
+	struct session		*s;
+
+	(void)ch;
+	(void)arg;
+	ipc_reader(&r, msg);
+	user = ipc_get_str(&r);
+	if (!ipc_done(&r) || user.len == 0)
+		return -1;
+	if ((s = session_find(msg->sid)) == NULL)
+		return 0;
+	sasl_granted(s, user);
+	session_run(s);
+	return 0;
+}
+
 /* A local program's connection; auth asked the kernel who it is. */
 static int
 on_session_local(struct ipc *ch, struct ipc_msg *msg, void *arg)
@@ -120,6 +183,9 @@ on_session_local(struct ipc *ch, struct ipc_msg *msg, void *arg)
 static const struct ipc_handler auth_handlers[] = {
 	{ IPC_AUTH_CHALLENGE, on_challenge },
 	{ IPC_AUTH_RESULT, on_auth_result },
+	{ IPC_SESSION_CERT, on_session_cert },
+	{ IPC_SESSION_REFUSE, on_refuse },
+	{ IPC_SESSION_GRANTED, on_granted },
 	{ IPC_SESSION_LOCAL, on_session_local },
 	{ 0, NULL }
 };
@@ -294,8 +360,8 @@ static int
 frontend_file(uint32_t generation, enum ipc_file kind, struct slice name,
     int fd)
 {
-	if (kind == FILE_PKI_CERT)
-		return listener_file(generation, name, fd);
+	if (kind == FILE_PKI_CERT || kind == FILE_CLIENT_CA)
+		return listener_file(generation, kind, name, fd);
 	if (kind == FILE_COUNTS) {
 		arrival_counts(fd);
 		return 0;

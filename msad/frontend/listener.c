@@ -42,6 +42,7 @@ struct pki_file {
 	TAILQ_ENTRY(pki_file)	 entry;
 	uint32_t		 generation;
 	char			*name;
+	enum ipc_file		 kind;
 	char			*pem;
 	size_t			 len;
 };
@@ -83,6 +84,7 @@ settings_unref(struct settings *set)
 	if (set == NULL || --set->refs > 0)
 		return;
 	tls_free(set->tls);
+	client_cas_free(set->cas);
 	free(set->host);
 	free(set);
 }
@@ -135,7 +137,8 @@ read_pem(int fd, size_t *len)
 }
 
 int
-listener_file(uint32_t generation, struct slice name, int fd)
+listener_file(uint32_t generation, enum ipc_file kind, struct slice name,
+    int fd)
 {
 	struct pki_file	*f;
 
@@ -144,6 +147,7 @@ listener_file(uint32_t generation, struct slice name, int fd)
 		return 0;	/* found missing at the check */
 	}
 	f->generation = generation;
+	f->kind = kind;
 	f->name = strndup(name.p, name.len);
 	f->pem = read_pem(fd, &f->len);
 	close(fd);
@@ -157,12 +161,13 @@ listener_file(uint32_t generation, struct slice name, int fd)
 }
 
 static struct pki_file *
-file_find(uint32_t generation, const char *name)
+file_find(uint32_t generation, enum ipc_file kind, const char *name)
 {
 	struct pki_file	*f;
 
 	TAILQ_FOREACH(f, &files, entry)
-		if (f->generation == generation && strcmp(f->name, name) == 0)
+		if (f->generation == generation && f->kind == kind &&
+		    strcmp(f->name, name) == 0)
 			return f;
 	return NULL;
 }
@@ -185,7 +190,8 @@ settings_new(const struct conf *conf, const struct conf_listener *l,
     uint32_t generation, char *reason, size_t size)
 {
 	struct conf_auth	*auth = conf_auth_find(conf, l->auth);
-	struct pki_file		*f = file_find(generation, l->pki);
+	struct pki_file		*f = file_find(generation, FILE_PKI_CERT,
+				     l->pki);
 	struct settings		*set;
 	char			 why[256];
 
@@ -212,6 +218,16 @@ settings_new(const struct conf *conf, const struct conf_listener *l,
 	set->tls = server_tls_new(f->pem, f->len, why, sizeof(why));
 	if (set->tls == NULL) {
 		snprintf(reason, size, "pki \"%s\": %s", l->pki, why);
+		settings_unref(set);
+		return NULL;
+	}
+	if (auth->clients.ca == NULL)
+		return set;
+	f = file_find(generation, FILE_CLIENT_CA, auth->name);
+	set->cas = f != NULL ? client_cas_new(f->pem, f->len) : NULL;
+	if (set->cas == NULL) {
+		snprintf(reason, size, "%s: no certificate that can be read",
+		    auth->clients.ca);
 		settings_unref(set);
 		return NULL;
 	}

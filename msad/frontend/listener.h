@@ -6,9 +6,11 @@
 #include <stdint.h>
 
 #include "common/conf_limits.h"
+#include "common/ipc_types.h"
 #include "common/slice.h"
 
 struct conf;
+struct client_cas;
 struct tls;
 
 /*
@@ -27,13 +29,18 @@ struct settings {
 	struct conf_limits limits;
 	unsigned int	 mechs;		/* CONF_MECH_* */
 	struct tls	*tls;
+	struct client_cas *cas;	/* a client certificate is asked for */
 };
 
 struct settings *settings_ref(struct settings *);
 void	 settings_unref(struct settings *);
 
-/* A certificate file of a generation under preparation; owns fd. 0 or -1. */
-int	 listener_file(uint32_t generation, struct slice pki, int fd);
+/*
+ * A certificate or client CA file of a generation under preparation; owns fd.
+ * 0 or -1.
+ */
+int	 listener_file(uint32_t generation, enum ipc_file, struct slice name,
+    int fd);
 /* Build what the configuration asks for. 0, or -1 with reason. */
 int	 listener_prepare(struct conf *, uint32_t generation,
     char *reason, size_t size);

@@ -36,12 +36,15 @@
 	X(TIMEOUT, 421, "4.4.2", "%h Waited too long for you, connect again") \
 	X(TOO_MANY_BAD, 421, "4.7.0", "%h Too many bad commands, closing the " \
 	    "connection") \
+	X(BANNED, 421, "4.7.0", "%h Too many failed logins from your " \
+	    "address or network; you are not served for some time") \
 	X(TOO_MANY_AUTH, 421, "4.7.0", "%h Too many failed logins, closing " \
 	    "the connection") \
 	X(NOT_HTTP, 421, "4.7.0", "%h This is a mail service and not a web " \
 	    "server") \
 	X(CHUNK_LOST, 421, "4.7.0", "%h The size of the chunk cannot be " \
 	    "read, so its end is not known; closing the connection") \
+	X(RATE, 450, "4.7.1", "You have sent as much as you may for now; %d") \
 	X(TROUBLE, 451, "4.3.0", "Local trouble, nothing was accepted; try " \
 	    "again later") \
 	X(NO_SPACE, 452, "4.3.1", "No space for mail just now, try again " \
@@ -94,7 +97,11 @@
 	    "use STARTTLS") \
 	X(NEED_AUTH, 530, "5.7.0", "Log in first: set your mail program to " \
 	    "use a password") \
+	X(AUTH_WEAK, 534, "5.7.9", "This login method is too weak for your " \
+	    "account; set your mail program to use another one") \
 	X(AUTH_FAILED, 535, "5.7.8", "User name or password is wrong") \
+	X(AUTH_EXPIRED, 535, "5.7.8", "Your password has expired; set a new " \
+	    "one") \
 	X(CLEAR_AUTH, 538, "5.7.11", "A password may not be sent in clear; " \
 	    "start TLS first") \
 	X(SENDER_8BIT, 550, "5.6.7", "The sender address has characters " \

@@ -7,41 +7,81 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <tls.h>
 
 #include "common/base64.h"
 #include "common/conf.h"
+#include "common/conf_mech.h"
 #include "common/ipc.h"
 #include "common/log.h"
 #include "common/stats.h"
 #include "msad/frontend/command.h"
 #include "msad/frontend/frontend.h"
 #include "msad/frontend/sasl.h"
+#include "msad/frontend/tls.h"
 
+#define CERT_MAX	8192	/* octets of a client certificate */
+
+/* What the block offers to this client, under TLS. */
+static unsigned int
+offered(const struct session *s)
+{
+	unsigned int	 mechs = s->set->mechs;
+
+	if (!s->external)
+		mechs &= ~(unsigned int)CONF_MECH_EXTERNAL;
+	return mechs;
+}
 
 const char *
-sasl_mechanisms(unsigned int mechs)
+sasl_mechanisms(const struct session *s)
 {
-	switch (mechs & (CONF_MECH_PLAIN | CONF_MECH_LOGIN)) {
-	case CONF_MECH_PLAIN | CONF_MECH_LOGIN:
-		return "PLAIN LOGIN";
-	case CONF_MECH_PLAIN:
-		return "PLAIN";
-	case CONF_MECH_LOGIN:
-		return "LOGIN";
-	default:
-		return "";
-	}
+	static char	 buf[CONF_MECH_NAMES_MAX];
+
+	return conf_mech_names(offered(s), buf);
 }
 
 /* The mechanism's name as auth knows it, NULL when it is not offered. */
 static const char *
-mechanism(unsigned int mechs, struct slice name)
+mechanism(const struct session *s, struct slice name)
 {
-	if ((mechs & CONF_MECH_PLAIN) && slice_is_nocase(name, "PLAIN"))
-		return "PLAIN";
-	if ((mechs & CONF_MECH_LOGIN) && slice_is_nocase(name, "LOGIN"))
-		return "LOGIN";
-	return NULL;
+	const struct conf_mech	*m = conf_mech_name(name);
+
+	return m != NULL && (offered(s) & m->flag) != 0 ? m->name : NULL;
+}
+
+/*
+ * What a login may be bound to, once a connection, before its first AUTH.
+ * True when there is a client certificate in it, about which auth will answer.
+ */
+static bool
+tell_tls(struct session *s)
+{
+	struct ipc		*auth = frontend_auth();
+	struct tls_bindings	 b;
+	const char		*version = tls_conn_version(s->c.tls);
+	unsigned char		 cert[CERT_MAX];
+	size_t			 n = 0;
+
+	s->tls_told = true;
+	server_tls_bindings(s->c.ssl, &b);
+	if (s->set->cas != NULL)
+		n = server_tls_certificate(s->c.ssl, cert, sizeof(cert));
+	ipc_start(auth, IPC_SESSION_TLS, s->sid);
+	ipc_put_str(auth, version != NULL ? version : "");
+	ipc_put_bytes(auth, b.exporter, b.nexporter);
+	ipc_put_bytes(auth, b.unique, b.nunique);
+	ipc_put_bytes(auth, b.endpoint, b.nendpoint);
+	ipc_put_bytes(auth, cert, n);
+	ipc_send(auth);
+	explicit_bzero(&b, sizeof(b));
+	return n > 0;
+}
+
+bool
+sasl_certificate(struct session *s)
+{
+	return frontend_auth() != NULL && tell_tls(s);
 }
 
 static void
@@ -61,12 +101,27 @@ decode(struct slice text, bool initial, uint8_t *buf, size_t size)
 	return base64_decode(text, buf, size);
 }
 
+/* auth lets go of the login by address when it reads of the attempt. */
+static void
+leave_address(struct session *s)
+{
+	s->auth_begun = true;
+	if (!s->by_address)
+		return;
+	free(s->user);
+	s->user = NULL;
+	s->by_address = false;
+}
+
 static void
 send_start(struct session *s, const char *mech, const struct auth_args *a,
     const uint8_t *octets, size_t n)
 {
 	struct ipc	*auth = frontend_auth();
 
+	leave_address(s);
+	if (s->c.tls != NULL && !s->tls_told)
+		(void)tell_tls(s);
 	ipc_start(auth, IPC_AUTH_START, s->sid);
 	ipc_put_u8(auth, s->c.tls != NULL);
 	ipc_put_str(auth, mech);
@@ -75,6 +130,27 @@ send_start(struct session *s, const char *mech, const struct auth_args *a,
 	ipc_send(auth);
 	s->auth_reply = REPLY_NONE;
 	wait_for_auth(s);
+}
+
+bool
+sasl_open(const struct session *s)
+{
+	return s->user == NULL || s->by_address;
+}
+
+void
+sasl_granted(struct session *s, struct slice user)
+{
+	/* it crossed an AUTH, which counts; or the client knows better */
+	if (s->auth_begun || s->user != NULL)
+		return;
+	if ((s->user = strndup(user.p, user.len)) == NULL) {
+		session_drop(s, "out-of-memory");
+		return;
+	}
+	s->by_address = true;
+	log_info("s=%s event=auth result=address user=%s client=%s",
+	    session_id(s), log_q(s->user), s->peer);
 }
 
 void
@@ -90,7 +166,7 @@ sasl_start(struct session *s, struct slice args)
 		session_reply(s, r, NULL);
 		return;
 	}
-	if ((mech = mechanism(s->set->mechs, a.mechanism)) == NULL) {
+	if ((mech = mechanism(s, a.mechanism)) == NULL) {
 		session_reply(s, REPLY_BAD_MECHANISM, NULL);
 		return;
 	}
@@ -199,10 +275,19 @@ sasl_result(struct session *s, unsigned int verdict, struct slice user,
 	session_enter(s, SESSION_AUTH_DELAY);
 }
 
+/* A failed login, by the client's doing. */
+static bool
+is_failure(enum reply r)
+{
+	return r == REPLY_AUTH_FAILED || r == REPLY_AUTH_DISABLED ||
+	    r == REPLY_AUTH_EXPIRED || r == REPLY_AUTH_WEAK;
+}
+
 void
 sasl_finish(struct session *s)
 {
 	enum reply	r = reply_of_verdict(s->auth_verdict);
+	bool		last = s->auth_verdict == VERDICT_AUTH_LAST;
 
 	if (s->auth_reply != REPLY_NONE)
 		r = s->auth_reply;
@@ -216,8 +301,8 @@ sasl_finish(struct session *s)
 	session_enter(s, SESSION_COMMAND);
 	session_reply(s, r, NULL);
 	s->flush = true;
-	if ((r == REPLY_AUTH_FAILED || r == REPLY_AUTH_DISABLED) &&
-	    ++s->auth_failures == s->set->limits.failed_logins)
+	if (is_failure(r) &&
+	    (++s->auth_failures == s->set->limits.failed_logins || last))
 		session_end(s, REPLY_TOO_MANY_AUTH, "auth-failures");
 }
 

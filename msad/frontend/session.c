@@ -171,8 +171,10 @@ session_tell_auth(void)
 	struct session	*s;
 
 	RB_FOREACH(s, session_tree, &sessions)
-		if (s->begun)
+		if (s->begun) {
+			s->tls_told = false;
 			tell_auth(s);
+		}
 }
 
 /* --- replies and ends --- */
@@ -224,6 +226,15 @@ session_end(struct session *s, enum reply r, const char *why)
 }
 
 void
+session_banned(struct session *s)
+{
+	if (s->state == SESSION_HANDSHAKE || s->starttls)
+		s->banned = true;
+	else
+		session_end(s, REPLY_BANNED, "banned");
+}
+
+void
 session_drop(struct session *s, const char *why)
 {
 	if (s->why == NULL)
@@ -268,9 +279,30 @@ tls_begin(struct session *s)
 	s->starttls = false;
 	conn_drop_input(&s->c);
 	s->scanned = 0;
-	s->c.tls = server_tls_accept(s->set->tls, s->c.fd, &s->c.ssl);
+	s->c.tls = server_tls_accept(s->set->tls, s->set->cas, s->c.fd,
+	    &s->c.ssl);
 	if (s->c.tls == NULL)
 		session_drop(s, "tls-setup");
+}
+
+/* Under TLS, and all is known about it that EHLO has to tell. */
+static void
+tls_ready(struct session *s)
+{
+	if (s->banned)
+		session_end(s, REPLY_BANNED, "banned");
+	else if (s->set->implicit)
+		smtp_greeting(s);
+	else
+		session_enter(s, SESSION_COMMAND);
+}
+
+void
+session_certificate(struct session *s, bool good)
+{
+	s->external = good;
+	if (s->state == SESSION_CERT_WAIT)
+		tls_ready(s);
 }
 
 static void
@@ -284,10 +316,10 @@ tls_done(struct session *s)
 	    server_tls_cipher(s->c.ssl));
 	free(s->helo);
 	s->helo = NULL;
-	if (s->set->implicit)
-		smtp_greeting(s);
+	if (s->set->cas != NULL && sasl_certificate(s))
+		session_enter(s, SESSION_CERT_WAIT);
 	else
-		session_enter(s, SESSION_COMMAND);
+		tls_ready(s);
 }
 
 static void
@@ -787,6 +819,11 @@ session_auth_gone(void)
 
 	RB_FOREACH_SAFE(s, session_tree, &sessions, next) {
 		s->auth_owed = 0;
+		if (s->state == SESSION_CERT_WAIT) {
+			session_certificate(s, false);
+			run(s);		/* others must stay until the end */
+			continue;
+		}
 		if (s->state != SESSION_AUTH_WAIT && s->state != SESSION_SASL)
 			continue;
 		if (s->state == SESSION_SASL) {

@@ -19,6 +19,7 @@
 enum session_state {
 	SESSION_HANDSHAKE = 0,
 	SESSION_PROXY,		/* a header of the PROXY protocol is due */
+	SESSION_CERT_WAIT,	/* auth looks at the client's certificate */
 	SESSION_COMMAND,	/* a command line is due */
 	SESSION_SASL,		/* a SASL response line is due */
 	SESSION_AUTH_WAIT,	/* auth has the word */
@@ -78,7 +79,12 @@ struct session {
 	bool			 dead;		/* to be freed */
 	bool			 waits_turn;	/* for the channel */
 	bool			 begun;		/* auth was told of it */
+	bool			 tls_told;	/* and of its TLS */
+	bool			 external;	/* its certificate is good */
 	bool			 barred;	/* QUIT is all it may say */
+	bool			 by_address;	/* user: who its address is */
+	bool			 auth_begun;	/* AUTH was tried */
+	bool			 banned;	/* 421 once TLS is up */
 
 	uint32_t		 ncommands;
 	uint32_t		 nmessages;
@@ -119,8 +125,12 @@ void	 session_enter(struct session *, enum session_state);
 void	 session_reply(struct session *, enum reply, const char *detail);
 /* The reply, and then the end. */
 void	 session_end(struct session *, enum reply, const char *why);
+/* Auth does not serve this client: 421, as soon as it can be said. */
+void	 session_banned(struct session *);
 /* The end without words. */
 void	 session_drop(struct session *, const char *why);
+/* Auth has looked at the client's certificate, or will not. */
+void	 session_certificate(struct session *, bool good);
 /* A fresh channel to auth: tell it of all sessions in order. */
 void	 session_tell_auth(void);
 /* The channel to auth is gone: who waits gets 454. */

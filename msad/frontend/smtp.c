@@ -109,12 +109,15 @@ smtp_helo(struct session *s, struct slice args)
 static void
 smtp_ehlo(struct session *s, struct slice args)
 {
-	char	text[1024];
-	int	n;
+	const char	*mechs = "";
+	char		 text[1024];
+	int		 n;
 
 	if (take_helo(s, args) == -1)
 		return;
 	s->esmtp = true;
+	if (s->c.tls != NULL && sasl_open(s))
+		mechs = sasl_mechanisms(s);
 	n = snprintf(text, sizeof(text), "250-%.255s\r\n250-PIPELINING\r\n"
 	    "250-SIZE %llu\r\n250-LIMITS MAILMAX=%llu RCPTMAX=%llu\r\n"
 	    "250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n%s"
@@ -124,10 +127,8 @@ smtp_ehlo(struct session *s, struct slice args)
 	    (unsigned long long)s->set->limits.recipients,
 	    extensions() & EXT_BINARYMIME ? "250-BINARYMIME\r\n" : "",
 	    s->c.tls == NULL && s->set->tls != NULL ? "250-STARTTLS\r\n" : "",
-	    s->c.tls != NULL && s->user == NULL ? "250-AUTH " : "",
-	    s->c.tls != NULL && s->user == NULL ?
-	    sasl_mechanisms(s->set->mechs) : "",
-	    s->c.tls != NULL && s->user == NULL ? "\r\n" : "");
+	    *mechs != '\0' ? "250-AUTH " : "", mechs,
+	    *mechs != '\0' ? "\r\n" : "");
 	if (n < 0 || conn_put(&s->c, text, (size_t)n) == -1)
 		session_drop(s, "out-of-memory");
 }
@@ -154,7 +155,7 @@ smtp_starttls(struct session *s, struct slice args)
 static void
 smtp_auth(struct session *s, struct slice args)
 {
-	if (s->user != NULL)
+	if (!sasl_open(s))
 		session_reply(s, REPLY_IN_AUTH, NULL);
 	else if (s->tx != NULL)
 		session_reply(s, REPLY_IN_MAIL, NULL);
@@ -452,6 +453,7 @@ smtp_verdict(struct session *s, unsigned int verdict, const char *detail)
 		/* The login is gone: the client may log in again. */
 		free(s->user);
 		s->user = NULL;
+		s->by_address = false;
 	}
 	if (verdict != VERDICT_OK) {
 		session_reply(s, reply_of_verdict(verdict), detail);

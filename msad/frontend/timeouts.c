@@ -12,6 +12,7 @@
 /* Milliseconds. */
 #define HANDSHAKE_MS	60000
 #define PROXY_MS	5000		/* PX-1 */
+#define CERT_MS		5000
 #define RATE_WINDOW_MS	300000
 #define AUTH_MS		60000
 #define ANSWER_MS	110000		/* R6409-5.3-a */
@@ -37,6 +38,8 @@ state_due(const struct session *s)
 		return s->since + HANDSHAKE_MS;
 	case SESSION_PROXY:
 		return s->since + PROXY_MS;
+	case SESSION_CERT_WAIT:
+		return s->since + CERT_MS;
 	case SESSION_AUTH_WAIT:
 		return s->since + AUTH_MS;
 	case SESSION_AUTH_DELAY:
@@ -127,6 +130,9 @@ timeouts_expired(struct session *s, int64_t now)
 	case SESSION_COMMAND:
 	case SESSION_SASL:
 		session_end(s, REPLY_TIMEOUT, "idle");
+		break;
+	case SESSION_CERT_WAIT:
+		session_certificate(s, false);
 		break;
 	case SESSION_AUTH_WAIT:
 		sasl_unavailable(s);

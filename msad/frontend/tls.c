@@ -10,7 +10,10 @@
  * server_tls_accept(). One thread, so nobody comes in between.
  */
 
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -174,8 +177,84 @@ select_alpn(SSL *ssl, const unsigned char **out, unsigned char *outlen,
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+/* --- client certificates --- */
+
+struct client_cas {
+	STACK_OF(X509_NAME)	*names;
+};
+
+struct client_cas *
+client_cas_new(const char *pem, size_t len)
+{
+	struct client_cas	*cas = calloc(1, sizeof(*cas));
+	BIO			*bio = BIO_new_mem_buf(pem, (int)len);
+	X509			*cert;
+	X509_NAME		*name;
+
+	if (cas != NULL)
+		cas->names = sk_X509_NAME_new_null();
+	while (cas != NULL && bio != NULL &&
+	    (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+		name = X509_NAME_dup(X509_get_subject_name(cert));
+		if (name != NULL && sk_X509_NAME_push(cas->names, name) <= 0)
+			X509_NAME_free(name);
+		X509_free(cert);
+	}
+	BIO_free(bio);
+	ERR_clear_error();
+	if (cas != NULL && sk_X509_NAME_num(cas->names) > 0)
+		return cas;
+	client_cas_free(cas);
+	return NULL;
+}
+
+void
+client_cas_free(struct client_cas *cas)
+{
+	if (cas == NULL)
+		return;
+	sk_X509_NAME_pop_free(cas->names, X509_NAME_free);
+	free(cas);
+}
+
+/* Whether it is good is decided in msad-auth, after the handshake. */
+static int
+any_certificate(int ok, X509_STORE_CTX *ctx)
+{
+	(void)ok;
+	X509_STORE_CTX_set_error(ctx, X509_V_OK);
+	return 1;
+}
+
+static void
+ask_certificate(SSL *ssl, const struct client_cas *cas)
+{
+	SSL_set_verify(ssl, SSL_VERIFY_PEER, any_certificate);
+	SSL_set_verify_depth(ssl, 0);
+	SSL_set_client_CA_list(ssl, SSL_dup_CA_list(cas->names));
+}
+
+size_t
+server_tls_certificate(void *ssl, unsigned char *der, size_t size)
+{
+	X509	*cert;
+	int	 n = 0;
+
+	/* One of an earlier session would prove nothing about this client. */
+	if (ssl == NULL || SSL_session_reused(ssl) ||
+	    (cert = SSL_get1_peer_certificate(ssl)) == NULL)
+		return 0;
+	if ((n = i2d_X509(cert, NULL)) > 0 && (size_t)n <= size)
+		n = i2d_X509(cert, &der);
+	else
+		n = 0;
+	X509_free(cert);
+	return n > 0 ? (size_t)n : 0;
+}
+
 struct tls *
-server_tls_accept(struct tls *server, int fd, void **ssl)
+server_tls_accept(struct tls *server, struct client_cas *cas, int fd,
+    void **ssl)
 {
 	struct tls	*conn = NULL;
 
@@ -185,6 +264,8 @@ server_tls_accept(struct tls *server, int fd, void **ssl)
 	if ((*ssl = made) != NULL)
 		SSL_CTX_set_alpn_select_cb(SSL_get_SSL_CTX(made), select_alpn,
 		    NULL);
+	if (made != NULL && cas != NULL)
+		ask_certificate(made, cas);
 	return conn;
 }
 
@@ -194,6 +275,52 @@ server_tls_pending(void *ssl)
 	int	n = ssl == NULL ? 0 : SSL_pending(ssl);
 
 	return n > 0 ? (size_t)n : 0;
+}
+
+/* --- channel bindings --- */
+
+/* The hash of our certificate by that of its signature (RFC 5929 section 4). */
+static size_t
+endpoint_binding(SSL *ssl, unsigned char *out)
+{
+	X509		*cert = SSL_get_certificate(ssl);
+	const EVP_MD	*md;
+	unsigned int	 n = 0;
+	int		 nid;
+
+	if (cert == NULL ||
+	    X509_get_signature_info(cert, &nid, NULL, NULL, NULL) != 1)
+		return 0;
+	if (nid == NID_md5 || nid == NID_sha1)
+		nid = NID_sha256;
+	/* EdDSA names no hash, and the RFC has none for it. */
+	if (nid == NID_undef || (md = EVP_get_digestbynid(nid)) == NULL ||
+	    X509_digest(cert, md, out, &n) != 1)
+		return 0;
+	return n;
+}
+
+void
+server_tls_bindings(void *ptr, struct tls_bindings *b)
+{
+	static const char	 label[] = "EXPORTER-Channel-Binding";
+	SSL			*ssl = ptr;
+
+	memset(b, 0, sizeof(*b));
+	if (ssl == NULL)
+		return;
+	b->nendpoint = endpoint_binding(ssl, b->endpoint);
+	if (SSL_version(ssl) == TLS1_3_VERSION) {
+		if (SSL_export_keying_material(ssl, b->exporter,
+		    sizeof(b->exporter), label, sizeof(label) - 1,
+		    (const unsigned char *)"", 0, 1) == 1)
+			b->nexporter = sizeof(b->exporter);
+	} else if (SSL_get_extms_support(ssl) == 1) {
+		/* The first Finished message: ours when resumed. */
+		b->nunique = SSL_session_reused(ssl) ?
+		    SSL_get_finished(ssl, b->unique, sizeof(b->unique)) :
+		    SSL_get_peer_finished(ssl, b->unique, sizeof(b->unique));
+	}
 }
 
 const char *

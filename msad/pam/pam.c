@@ -29,14 +29,9 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "common/verdict.h"
+#include "msad/pam/modules.h"
 
-/*
- * A module that leaks starts afresh. So many last for more than the two seconds
- * within which msad takes an end for a fault, even when a login costs nothing.
- */
-#define CONVERSATIONS_MAX	1000
 #define NAME_SIZE		256	/* user, service, host, tty, with NUL */
-#define PASSWORD_SIZE		512	/* PAM_MAX_RESP_SIZE on Linux */
 #define FLUSH_MS		1000
 #define PAM_NICE		3
 
@@ -45,7 +40,8 @@ struct request {
 	char		 user[NAME_SIZE];
 	char		 rhost[NAME_SIZE];
 	char		 tty[NAME_SIZE];
-	char		 password[PASSWORD_SIZE];
+	char		 password[IPC_PASSWORD_MAX + 1];
+	bool		 account;	/* checks of the account alone */
 	bool		 answered;	/* the one hidden prompt */
 	bool		 refused;	/* a prompt that we cannot answer */
 };
@@ -57,7 +53,7 @@ struct result {
 };
 
 static struct ipc	*auth;
-static unsigned int	 left = CONVERSATIONS_MAX;
+static unsigned int	 left;		/* conversations, once started */
 static bool		 started;
 static unsigned int	 fail_delay;	/* us, the longest a module asked for */
 
@@ -73,7 +69,7 @@ answer(struct request *req, const struct pam_message *msg,
 {
 	switch (msg->msg_style) {
 	case PAM_PROMPT_ECHO_OFF:
-		if (req->answered)
+		if (req->answered || req->account)
 			break;
 		req->answered = true;
 		resp->resp = strdup(req->password);
@@ -161,6 +157,8 @@ is_trouble(int rc)
 	case PAM_SYMBOL_ERR:
 	case PAM_MODULE_UNKNOWN:
 	case PAM_BUF_ERR:
+	case PAM_CONV_ERR:	/* no memory; what was refused is known */
+	case PAM_CRED_INSUFFICIENT:
 	case PAM_ABORT:
 		return true;
 	default:
@@ -173,6 +171,8 @@ authenticate_verdict(int rc)
 {
 	if (rc == PAM_SUCCESS)
 		return VERDICT_OK;
+	if (rc == PAM_NEW_AUTHTOK_REQD)
+		return VERDICT_AUTH_EXPIRED;
 	return is_trouble(rc) ? VERDICT_AUTH_BUSY : VERDICT_AUTH_FAILED;
 }
 
@@ -190,6 +190,10 @@ account_verdict(int rc)
 	case PAM_PERM_DENIED:
 	case PAM_AUTH_ERR:
 		return VERDICT_AUTH_DISABLED;
+	case PAM_NEW_AUTHTOK_REQD:
+	case PAM_AUTHTOK_EXPIRED:
+	case PAM_CRED_EXPIRED:
+		return VERDICT_AUTH_EXPIRED;
 	default:
 		return is_trouble(rc) ? VERDICT_AUTH_BUSY :
 		    VERDICT_AUTH_FAILED;
@@ -236,10 +240,12 @@ decide(pam_handle_t *pamh, const struct request *req, struct result *result)
 	if ((rc = set_items(pamh, req)) != PAM_SUCCESS)
 		goto done;
 	step = "authentication";
-	rc = pam_authenticate(pamh, flags);
-	result->verdict = authenticate_verdict(rc);
-	if (rc != PAM_SUCCESS)
-		goto done;
+	if (!req->account) {
+		rc = pam_authenticate(pamh, flags);
+		result->verdict = authenticate_verdict(rc);
+		if (rc != PAM_SUCCESS)
+			goto done;
+	}
 	step = "account";
 	rc = pam_acct_mgmt(pamh, flags);
 	result->verdict = account_verdict(rc);
@@ -269,7 +275,8 @@ service_configured(const char *service)
 	if (conf == NULL)
 		return false;
 	TAILQ_FOREACH(auth_block, &conf->auths, entry)
-		if (strcmp(auth_block->pam_service, service) == 0)
+		if (auth_block->pam_service != NULL &&
+		    strcmp(auth_block->pam_service, service) == 0)
 			return true;
 	return false;
 }
@@ -289,6 +296,7 @@ run(struct request *req, struct result *result)
 		    sizeof(result->reason));
 		return;
 	}
+	modules_keep(req->service);
 	rc = pam_start(req->service, req->user, &conv, &pamh);
 	if (rc != PAM_SUCCESS) {
 		strlcpy(result->reason, "cannot start PAM",
@@ -305,23 +313,26 @@ static int
 read_request(struct ipc_msg *msg, struct request *req)
 {
 	struct ipc_reader	 r;
-	struct slice		 password;
+	struct slice		 password = SLICE("", 0);
 
 	memset(req, 0, sizeof(*req));
+	req->account = msg->type == IPC_PAM_ACCOUNT;
 	ipc_reader(&r, msg);
 	if (ipc_copy_str(&r, req->service, sizeof(req->service)) == -1 ||
 	    ipc_copy_str(&r, req->user, sizeof(req->user)) == -1)
 		return -1;
-	password = ipc_get_bytes(&r);
+	if (!req->account)
+		password = ipc_get_bytes(&r);
 	if (ipc_copy_str(&r, req->rhost, sizeof(req->rhost)) == -1 ||
 	    ipc_copy_str(&r, req->tty, sizeof(req->tty)) == -1 ||
 	    !ipc_done(&r))
 		return -1;
-	if (req->user[0] == '\0' || password.len == 0 ||
+	if (req->user[0] == '\0' || (password.len == 0 && !req->account) ||
 	    password.len >= sizeof(req->password) ||
 	    memchr(password.p, '\0', password.len) != NULL)
 		return -1;
-	memcpy(req->password, password.p, password.len);
+	if (password.len > 0)
+		memcpy(req->password, password.p, password.len);
 	return 0;
 }
 
@@ -371,6 +382,7 @@ on_request(struct ipc *ch, struct ipc_msg *msg, void *arg)
 
 static const struct ipc_handler auth_handlers[] = {
 	{ IPC_PAM_REQUEST, on_request },
+	{ IPC_PAM_ACCOUNT, on_request },
 	{ 0, NULL }
 };
 
@@ -418,13 +430,23 @@ pam_started(void)
 	if (nice(PAM_NICE) == -1 && errno != 0)
 		log_warn("event=pam-priority error=%s", log_q(strerror(errno)));
 	started = true;
+	left = child_conf()->pool.recycle;
 	if (auth != NULL)
 		send_idle(auth);
+}
+
+static void
+pam_commit(struct conf *conf, uint32_t generation)
+{
+	(void)conf;
+	(void)generation;
+	modules_drop();
 }
 
 static const struct child pam_child = {
 	.role = ROLE_PAM,
 	.name = "pam",
+	.conf_commit = pam_commit,
 	.channel = pam_channel,
 	.start = pam_started
 };

@@ -21,6 +21,7 @@
 
 #include "config.h"
 #include "common/conf.h"
+#include "common/conf_table.h"
 #include "common/memfile.h"
 #include "msad/parent/files.h"
 #include "msad/parent/process.h"
@@ -114,7 +115,8 @@ add(struct generation *gen, enum ipc_file kind, enum ipc_role role,
     const char *name, const char *path, FILE *errors)
 {
 	struct file	*f;
-	bool		 secret = kind == FILE_PKI_KEY;
+	bool		 secret = kind == FILE_PKI_KEY ||
+	    kind == FILE_PASSWD || kind == FILE_TABLE_PASSWORD;
 	struct conf_table *t;
 
 	if (kind == FILE_TABLE && (t = conf_table_find(gen->conf, name)) !=
@@ -169,14 +171,57 @@ add_resolver(struct generation *gen, FILE *errors)
 	return bad;
 }
 
+static int
+add_table(struct generation *gen, const struct conf_table *t, FILE *errors)
+{
+	int	 bad = 0;
+
+	if (t->path != NULL && conf_table_remote(t))
+		bad = add(gen, FILE_TABLE_DB, ROLE_LOOKUP, t->name, t->path,
+		    errors);
+	else if (t->path != NULL)
+		bad = add(gen, FILE_TABLE, ROLE_QUEUE, t->name, t->path,
+		    errors);
+	if (t->password_file != NULL)
+		bad |= add(gen, FILE_TABLE_PASSWORD, ROLE_LOOKUP, t->name,
+		    t->password_file, errors);
+	return bad;
+}
+
+static int
+add_auth(struct generation *gen, const struct conf_auth *a, FILE *errors)
+{
+	int	 bad = 0;
+
+	if (a->passwd != NULL)
+		bad |= add(gen, FILE_PASSWD, ROLE_AUTH, a->name, a->passwd,
+		    errors);
+	if (a->oauth.keys != NULL)
+		bad |= add(gen, FILE_OAUTH_KEYS, ROLE_AUTH, a->name,
+		    a->oauth.keys, errors);
+	if (a->clients.ca != NULL) {
+		bad |= add(gen, FILE_CLIENT_CA, ROLE_AUTH, a->name,
+		    a->clients.ca, errors);
+		bad |= add(gen, FILE_CLIENT_CA, ROLE_FRONTEND, a->name,
+		    a->clients.ca, errors);
+	}
+	if (a->clients.crl != NULL)
+		bad |= add(gen, FILE_CLIENT_CRL, ROLE_AUTH, a->name,
+		    a->clients.crl, errors);
+	return bad;
+}
+
 int
 files_open(struct generation *gen, FILE *errors)
 {
 	const struct conf_pki	*pki;
 	const struct conf_table	*t;
 	const struct conf_relay	*relay;
+	const struct conf_auth	*auth;
 	int			 bad = 0;
 
+	TAILQ_FOREACH(auth, &gen->conf->auths, entry)
+		bad |= add_auth(gen, auth, errors);
 	TAILQ_FOREACH(pki, &gen->conf->pkis, entry) {
 		bad |= add(gen, FILE_PKI_CERT, ROLE_FRONTEND, pki->name,
 		    pki->cert, errors);
@@ -184,9 +229,7 @@ files_open(struct generation *gen, FILE *errors)
 		    errors);
 	}
 	TAILQ_FOREACH(t, &gen->conf->tables, entry)
-		if (t->path != NULL)
-			bad |= add(gen, FILE_TABLE, ROLE_QUEUE, t->name,
-			    t->path, errors);
+		bad |= add_table(gen, t, errors);
 	TAILQ_FOREACH(relay, &gen->conf->relays, entry)
 		if (relay->kind == CONF_RELAY_HOST && relay->verify)
 			bad |= add(gen, FILE_RELAY_CA, ROLE_RELAY, relay->name,

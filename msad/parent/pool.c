@@ -1,11 +1,13 @@
 /*
  * Workers of PAM, which msad starts because they run as root. auth says how
- * many it wants and which one hangs; msad bounds the number, so that auth
- * taken over can make at most PAM_WORKERS_MAX processes. The index that auth
- * knows a worker by is never used again.
+ * many it wants and which one hangs; msad bounds the number by the
+ * configuration, so that auth taken over can make no more processes. The index
+ * that auth knows a worker by is never used again.
  */
 
+#include "common/conf.h"
 #include "common/log.h"
+#include "msad/parent/files.h"
 #include "msad/parent/parent.h"
 #include "msad/parent/process.h"
 #include "msad/parent/supervise.h"
@@ -37,13 +39,12 @@ want_one(unsigned int slot)
 void
 pool_want(unsigned int n)
 {
+	unsigned int	 i, max = parent_generation()->conf->pool.max;
 	struct proc	*p;
-	unsigned int	 i;
 
-	if (n > PAM_WORKERS_MAX) {
-		log_debug("event=pam-workers wanted=%u max=%d", n,
-		    PAM_WORKERS_MAX);
-		n = PAM_WORKERS_MAX;
+	if (n > max) {
+		log_debug("event=pam-workers wanted=%u max=%u", n, max);
+		n = max;
 	}
 	if (supervise_stopping())
 		return;

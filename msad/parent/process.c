@@ -536,6 +536,10 @@ void
 proc_kill(struct proc *p)
 {
 	p->condemned = true;
-	if (PROC_ALIVE(p))
-		kill(p->pid, SIGKILL);
+	if (!PROC_ALIVE(p))
+		return;
+	/* what a PAM module started, and waits for, is in the worker's group */
+	if (p->role == ROLE_PAM)
+		kill(-p->pid, SIGKILL);
+	kill(p->pid, SIGKILL);
 }

@@ -269,6 +269,7 @@ commit(void)
 {
 	struct generation	*old = parent_generation();
 
+	commit_role(ROLE_LOOKUP, false);
 	commit_role(ROLE_QUEUE, true);
 	commit_role(ROLE_KEYS, true);
 	commit_role(ROLE_AUTH, true);

@@ -1,11 +1,11 @@
 /*
  * The family of processes: brought up in order, held up, and ended in order.
  *
- * Up: queue and keys; then auth, resolver, relays and control; front-ends last,
- * so that nothing is accepted that cannot be served. A death on the way up
- * ends msad. Later a worker, auth, resolver or control is started again, at
- * most RESTARTS_MAX times a minute; when queue or keys dies the family ends
- * and msad exits with 1: fail closed.
+ * Up: queue and keys; then auth, resolver, relays, control and lookup;
+ * front-ends last, so that nothing is accepted that cannot be served. A death
+ * on the way up ends msad. Later a worker, auth, resolver, control or lookup is
+ * started again, at most RESTARTS_MAX times a minute; when queue or keys dies
+ * the family ends and msad exits with 1: fail closed.
  * Down: front-ends, which end their sessions; relays; the rest; queue; keys.
  */
 
@@ -41,7 +41,8 @@ static const struct {
 	[ROLE_QUEUE] = { 0, 3 },
 	[ROLE_RELAY] = { 1, 1 },
 	[ROLE_RESOLVER] = { 1, 2 },
-	[ROLE_CONTROL] = { 1, 2 }
+	[ROLE_CONTROL] = { 1, 2 },
+	[ROLE_LOOKUP] = { 1, 2 }
 };
 
 /* Seconds that each phase down may take: in order, and after a failure. */
@@ -124,6 +125,7 @@ supervise_begin(const struct generation *gen)
 	    places(ROLE_RESOLVER, 1, NULL) == -1 ||
 	    places(ROLE_RELAY, supervise_workers(conf->relay_workers), NULL) ==
 	    -1 || places(ROLE_CONTROL, 1, NULL) == -1 ||
+	    places(ROLE_LOOKUP, 1, NULL) == -1 ||
 	    places(ROLE_FRONTEND, supervise_workers(conf->frontend_workers),
 	    NULL) == -1)
 		return -1;

@@ -13,7 +13,7 @@ struct generation;
 struct proc;
 
 /* Workers of PAM, at most, whatever auth asks for. */
-#define PAM_WORKERS_MAX	32
+#define PAM_WORKERS_MAX	256	/* that can be configured */
 
 /* Make the places for all processes and start the first. 0 or -1. */
 int	 supervise_begin(const struct generation *);

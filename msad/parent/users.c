@@ -23,7 +23,8 @@ static struct {
 	[ROLE_QUEUE] = { "_msadq", 0, 0 },
 	[ROLE_RELAY] = { "_msadr", 0, 0 },
 	[ROLE_RESOLVER] = { "_msadn", 0, 0 },
-	[ROLE_CONTROL] = { "_msadc", 0, 0 }
+	[ROLE_CONTROL] = { "_msadc", 0, 0 },
+	[ROLE_LOOKUP] = { "_msadl", 0, 0 }
 };
 
 int

@@ -25,6 +25,7 @@ struct names {
 	size_t		 naddrs;
 	size_t		 ngroups;
 	size_t		 ndenied;
+	size_t		 noutside;	/* of ndenied: by the credential */
 	char		 first[MAILBOX_ADDR_MAX + 1];
 	char		 denied[MAILBOX_ADDR_MAX + 1];	/* the first such */
 	struct slice	 phrase;	/* of the first */
@@ -37,6 +38,7 @@ struct question {
 	const struct rights_login	*login;
 	struct names			 from, sender, rfrom, rsender;
 	unsigned int			 nrfrom;
+	bool				 unknown;	/* a table is */
 	char				 own[IDNA_KEY_MAX];
 };
 
@@ -55,9 +57,18 @@ take_mailbox(struct question *q, struct names *n, const struct mailbox *m)
 		memcpy(n->first, m->addr, m->len + 1);
 		n->phrase = m->phrase;
 	}
-	if (rights_sender(q->rule, q->tables, q->login,
-	    SLICE(m->addr, m->len)))
+	switch (rights_sender(q->rule, q->tables, q->login,
+	    SLICE(m->addr, m->len))) {
+	case RIGHT_YES:
 		return;
+	case RIGHT_UNKNOWN:
+		q->unknown = true;
+		break;
+	default:
+		break;
+	}
+	if (rights_outside(q->tables, q->login, SLICE(m->addr, m->len)))
+		n->noutside++;
 	if (n->ndenied++ == 0)
 		memcpy(n->denied, m->addr, m->len + 1);
 }
@@ -146,18 +157,19 @@ denied(struct question *q, const struct names *n, const char *field)
 }
 
 /*
- * The address that Sender gets: the login's own. Without SMTPUTF8 it has to
- * be ASCII, with A-labels if need be.
+ * The address that Sender gets: the login's own, unless its credential is for
+ * others. Without SMTPUTF8 it has to be ASCII, with A-labels if need be.
  */
 static const char *
 own_address(struct question *q)
 {
 	struct address	a;
+	struct slice	own = SLICE_STR(q->login->own);
 	int		n;
 
-	if (idna_address_parse(SLICE_STR(q->login->own), &a) == ADDRESS_OK) {
-		if (q->login->utf8 || address_parse(SLICE_STR(q->login->own),
-		    &a) == ADDRESS_OK)
+	if (idna_address_parse(own, &a) == ADDRESS_OK &&
+	    !rights_outside(q->tables, q->login, own)) {
+		if (q->login->utf8 || address_parse(own, &a) == ADDRESS_OK)
 			return q->login->own;
 		n = idna_address_key(&a, q->own, sizeof(q->own));
 		if (n != -1 && address_parse(SLICE(q->own, (size_t)n), &a) ==
@@ -173,7 +185,8 @@ add_sender(struct question *q)
 {
 	const char	*own = own_address(q);
 
-	if (own == NULL || q->from.naddrs == 0)
+	/* a credential's restriction is on From itself */
+	if (own == NULL || q->from.naddrs == 0 || q->from.noutside > 0)
 		return denied(q, good(&q->from) ? &q->sender : &q->from,
 		    good(&q->from) ? "Sender" : "From");
 	snprintf(q->a->add, sizeof(q->a->add), "Sender: %s\r\n", own);
@@ -225,6 +238,8 @@ author_check(struct author *a, struct slice section,
 	q.login = login;
 	if ((v = read_fields(&q, section)) != VERDICT_OK)
 		return v;
+	if (q.unknown)
+		return VERDICT_TROUBLE;
 	if (!good(&q.rfrom))
 		return denied(&q, &q.rfrom, "Resent-From");
 	if (!good(&q.rsender))		/* of no Resent-From, too */

@@ -28,7 +28,8 @@ struct author {
  * Compare From and Sender of a header section, or Resent-From and
  * Resent-Sender of its newest block, with what the login may use by this rule
  * (R6409-6.1-b). VERDICT_OK, maybe with changes to be made by
- * author_section(); else VERDICT_FROM_DENIED or VERDICT_MALFORMED with text.
+ * author_section(); else VERDICT_FROM_DENIED or VERDICT_MALFORMED with text, or
+ * VERDICT_TROUBLE when a table that decides it could not be asked.
  * Slices point into section.
  */
 enum verdict author_check(struct author *, struct slice section,

@@ -1,7 +1,8 @@
 /*
  * The queue's answers to msactl, by way of msad-control: list, show, flush,
- * remove. Runs in msad-queue. Each question carries the caller's uid and groups
- * as the kernel told msad-control, and the queue decides (DESIGN section 7).
+ * remove, and who is logged in. Runs in msad-queue. Each question carries the
+ * caller's uid and groups as the kernel told msad-control, and the queue
+ * decides (DESIGN section 7).
  *
  * Root may. The socket's group may as well, where the configuration names one:
  * the socket is 0660 root:group then, so that whoever could connect is one of
@@ -19,18 +20,18 @@
 #include "control.h"
 #include "durable.h"
 #include "envelope.h"
+#include "grant.h"
 #include "index.h"
 #include "outcome.h"
 #include "peers.h"
 #include "schedule.h"
 #include "spool.h"
+#include "trial.h"
 
 #define GIDS_MAX	64
 #define LIST_MAX	200		/* messages of one answer */
 #define PENDING_MAX	(1024 * 1024)	/* octets under way to control */
 #define REPLY_MAX	1024		/* of a reply shown */
-
-enum ctl_status { CTL_OK = 0, CTL_ERROR = 1, CTL_DENIED = 4, CTL_NO_MATCH = 5 };
 
 /* A removal that waits for the disk. */
 struct removal {
@@ -55,8 +56,8 @@ control_pending(void)
 	return nremovals;
 }
 
-static void
-answer_end(struct ipc *ch, uint64_t sid, enum ctl_status status,
+void
+control_end(struct ipc *ch, uint64_t sid, enum ctl_status status,
     uint32_t matched, uint64_t next, const char *reason)
 {
 	ipc_start(ch, IPC_CTL_QUEUE_END, sid);
@@ -68,8 +69,8 @@ answer_end(struct ipc *ch, uint64_t sid, enum ctl_status status,
 }
 
 /* Read the caller; true when it may ask and steer. */
-static bool
-may_ask(struct ipc_reader *r)
+bool
+control_caller(struct ipc_reader *r)
 {
 	uint32_t	uid = ipc_get_u32(r);
 	uint16_t	n = ipc_get_u16(r);
@@ -82,11 +83,11 @@ may_ask(struct ipc_reader *r)
 }
 
 /* Answer a caller that may not; false then. */
-static bool
-admit(struct ipc *ch, uint64_t sid, bool may)
+bool
+control_admit(struct ipc *ch, uint64_t sid, bool may)
 {
 	if (!may)
-		answer_end(ch, sid, CTL_DENIED, 0, 0, "permission denied");
+		control_end(ch, sid, CTL_DENIED, 0, 0, "permission denied");
 	return may;
 }
 
@@ -107,6 +108,11 @@ last_reply(const struct message *m, uint32_t i, char *buf, size_t size)
 	size_t			 len = 0;
 
 	buf[0] = '\0';
+	if (m->later) {
+		strlcpy(buf, "not relayed before then, as its credential "
+		    "says", size);
+		return;
+	}
 	/* Not tried itself: what keeps it is what keeps its destination. */
 	if (m->rcpts[i].tries == 0 && m->rcpts[i].status == RCPT_WAITING)
 		strlcpy(buf, schedule_failure(m->dest), size);
@@ -191,12 +197,12 @@ on_list(struct ipc *ch, struct ipc_msg *msg, void *arg)
 
 	(void)arg;
 	ipc_reader(&r, msg);
-	may = may_ask(&r);
+	may = control_caller(&r);
 	after = ipc_get_u64(&r);
 	max = ipc_get_u16(&r);
 	if (!ipc_done(&r))
 		return -1;
-	if (!admit(ch, msg->sid, may))
+	if (!control_admit(ch, msg->sid, may))
 		return 0;
 	if (max == 0 || max > LIST_MAX)
 		max = LIST_MAX;
@@ -208,7 +214,7 @@ on_list(struct ipc *ch, struct ipc_msg *msg, void *arg)
 		send_message(ch, msg->sid, m);
 		n++;
 	}
-	answer_end(ch, msg->sid, CTL_OK, n, m == NULL ? 0 : after, "");
+	control_end(ch, msg->sid, CTL_OK, n, m == NULL ? 0 : after, "");
 	return 0;
 }
 
@@ -222,19 +228,19 @@ on_show(struct ipc *ch, struct ipc_msg *msg, void *arg)
 
 	(void)arg;
 	ipc_reader(&r, msg);
-	may = may_ask(&r);
+	may = control_caller(&r);
 	id = ipc_get_u64(&r);
 	if (!ipc_done(&r))
 		return -1;
-	if (!admit(ch, msg->sid, may))
+	if (!control_admit(ch, msg->sid, may))
 		return 0;
 	if (!is_shown(m = index_find(id))) {
-		answer_end(ch, msg->sid, CTL_NO_MATCH, 0, 0,
+		control_end(ch, msg->sid, CTL_NO_MATCH, 0, 0,
 		    "no such message");
 		return 0;
 	}
 	send_message(ch, msg->sid, m);
-	answer_end(ch, msg->sid, CTL_OK, 1, 0, "");
+	control_end(ch, msg->sid, CTL_OK, 1, 0, "");
 	return 0;
 }
 
@@ -246,7 +252,7 @@ read_selection(struct ipc_reader *r, bool *may, bool *all, uint64_t *id)
 {
 	uint8_t	flag;
 
-	*may = may_ask(r);
+	*may = control_caller(r);
 	flag = ipc_get_u8(r);
 	*id = ipc_get_u64(r);
 	*all = flag == 1;
@@ -266,16 +272,16 @@ on_flush(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	ipc_reader(&r, msg);
 	if (read_selection(&r, &may, &all, &id) == -1)
 		return -1;
-	if (!admit(ch, msg->sid, may))
+	if (!control_admit(ch, msg->sid, may))
 		return 0;
 	if (!all && !is_shown(m = index_find(id))) {
-		answer_end(ch, msg->sid, CTL_NO_MATCH, 0, 0,
+		control_end(ch, msg->sid, CTL_NO_MATCH, 0, 0,
 		    "no such message");
 		return 0;
 	}
 	log_notice("q=%llx event=flush", (unsigned long long)(all ? 0 : id));
 	schedule_flush(m, now);
-	answer_end(ch, msg->sid, CTL_OK, all ? (uint32_t)index_messages() : 1,
+	control_end(ch, msg->sid, CTL_OK, all ? (uint32_t)index_messages() : 1,
 	    0, "");
 	schedule_run(now);
 	return 0;
@@ -292,7 +298,7 @@ on_removed(void *arg, uint64_t id)
 	if (--rm->left > 0)
 		return;
 	if ((p = peers_find(ROLE_CONTROL, rm->epoch)) != NULL)
-		answer_end(p->ch, rm->sid, CTL_OK, rm->matched, 0, "");
+		control_end(p->ch, rm->sid, CTL_OK, rm->matched, 0, "");
 	nremovals--;
 	free(rm);
 }
@@ -323,10 +329,10 @@ on_remove(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	ipc_reader(&r, msg);
 	if (read_selection(&r, &may, &all, &id) == -1)
 		return -1;
-	if (!admit(ch, msg->sid, may))
+	if (!control_admit(ch, msg->sid, may))
 		return 0;
 	if ((rm = calloc(1, sizeof(*rm))) == NULL) {
-		answer_end(ch, msg->sid, CTL_ERROR, 0, 0, "out of memory");
+		control_end(ch, msg->sid, CTL_ERROR, 0, 0, "out of memory");
 		return 0;
 	}
 	rm->epoch = p->epoch;
@@ -340,8 +346,62 @@ on_remove(struct ipc *ch, struct ipc_msg *msg, void *arg)
 		return 0;
 	}
 	free(rm);
-	answer_end(ch, msg->sid, all ? CTL_OK : CTL_NO_MATCH, 0, 0,
+	control_end(ch, msg->sid, all ? CTL_OK : CTL_NO_MATCH, 0, 0,
 	    all ? "" : "no such message");
+	return 0;
+}
+
+/* --- who is logged in --- */
+
+static void
+send_user(struct ipc *ch, uint64_t sid, const struct grant *g)
+{
+	struct timespec	 ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	ipc_start(ch, IPC_CTL_QUEUE_USER, sid);
+	ipc_put_u64(ch, g->epoch);
+	ipc_put_u64(ch, g->sid);
+	put_cut(ch, g->user);
+	put_cut(ch, g->tenant);
+	put_cut(ch, g->auth);
+	put_cut(ch, g->mech);
+	put_cut(ch, g->client);
+	put_cut(ch, g->scope.label);
+	ipc_put_u64(ch, (uint64_t)(time(NULL) - (ts.tv_sec - g->since)));
+	ipc_put_u8(ch, g->scope.flags);
+	ipc_send(ch);
+}
+
+static int
+on_users(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+	struct grant		*g;
+	uint64_t		 epoch, sid;
+	uint32_t		 n = 0, max;
+	bool			 may;
+
+	(void)arg;
+	ipc_reader(&r, msg);
+	may = control_caller(&r);
+	epoch = ipc_get_u64(&r);
+	sid = ipc_get_u64(&r);
+	max = ipc_get_u16(&r);
+	if (!ipc_done(&r))
+		return -1;
+	if (!control_admit(ch, msg->sid, may))
+		return 0;
+	if (max == 0 || max > LIST_MAX)
+		max = LIST_MAX;
+	for (g = grant_after(epoch, sid); g != NULL && n < max &&
+	    ipc_pending(ch) < PENDING_MAX; g = grant_after(g->epoch, g->sid)) {
+		if (g->revoked)
+			continue;
+		send_user(ch, msg->sid, g);
+		n++;
+	}
+	control_end(ch, msg->sid, CTL_OK, n, g != NULL, "");
 	return 0;
 }
 
@@ -350,5 +410,7 @@ const struct ipc_handler control_handlers[] = {
 	{ IPC_CTL_QUEUE_SHOW, on_show },
 	{ IPC_CTL_QUEUE_FLUSH, on_flush },
 	{ IPC_CTL_QUEUE_REMOVE, on_remove },
+	{ IPC_CTL_QUEUE_USERS, on_users },
+	{ IPC_CTL_QUEUE_TEST, trial_message },
 	{ 0, NULL }
 };

@@ -80,7 +80,7 @@ envelope_size(const struct envelope *e, const struct slice *rcpts,
 {
 	const struct slice	*strings[] = { &e->user, &e->tenant, &e->auth,
 		&e->mech, &e->relay, &e->sender, &e->msgid };
-	size_t			 size = 1 + 1 + 8 + 4 + 4, i;
+	size_t			 size = 1 + 1 + 8 + 8 + 4 + 4, i;
 
 	if (n == 0 || n > ENVELOPE_RCPTS_MAX || e->user.len == 0 ||
 	    e->params.len > PARAMS_TEXT_MAX)
@@ -118,6 +118,7 @@ envelope_encode(const struct envelope *e, const struct slice *rcpts,
 	put_number(&w, ENVELOPE_VERSION, 1);
 	put_number(&w, e->flags, 1);
 	put_number(&w, e->arrival, 8);
+	put_number(&w, e->not_before, 8);
 	put_number(&w, e->header_len, 4);
 	put_str(&w, e->user);
 	put_str(&w, e->tenant);
@@ -167,6 +168,8 @@ envelope_decode(const void *p, size_t len, struct envelope *e)
 		return -1;
 	e->flags = (uint8_t)get_number(&r, 1);
 	e->arrival = get_number(&r, 8);
+	if (e->version >= 3)
+		e->not_before = get_number(&r, 8);
 	e->header_len = (uint32_t)get_number(&r, 4);
 	e->user = get_str(&r, ENVELOPE_STR_MAX);
 	e->tenant = get_str(&r, ENVELOPE_STR_MAX);

@@ -12,7 +12,8 @@
  * with a 16-bit length. Decoding allocates nothing; slices point into the
  * blob.
  */
-#define ENVELOPE_VERSION	2	/* 1, without parameters, is read too */
+/* 1, without parameters, and 2, without not_before, are read too */
+#define ENVELOPE_VERSION	3
 #define RCPT_RECORD_VERSION	2	/* 1, without flags, is read too */
 #define ENVELOPE_RCPTS_MAX	1000
 /* octets of all recipients with parameters; spool.h bounds the envelope */
@@ -28,6 +29,7 @@
 struct envelope {
 	uint8_t		 flags;
 	uint64_t	 arrival;	/* seconds */
+	uint64_t	 not_before;	/* seconds; 0: relay at once */
 	uint32_t	 header_len;	/* octets of the header section */
 	struct slice	 user, tenant, auth, mech;
 	struct slice	 relay;		/* name of the relay it is routed to */

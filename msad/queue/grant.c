@@ -49,12 +49,12 @@ grant_free(struct grant *g)
 	free(g->mech);
 	free(g->client);
 	free(g->own);
+	scope_clear(&g->scope);
 	free(g);
 }
 
-/* `own`: the login where it is an address, else login@realm. */
-static char *
-own_address(struct slice user, struct slice realm, const char *hostname)
+char *
+grant_own(struct slice user, struct slice realm, const char *hostname)
 {
 	struct slice	 domain = realm.len > 0 ? realm : SLICE_STR(hostname);
 	char		*own;
@@ -85,8 +85,9 @@ grant_new(const struct grant_claim *c, const char *hostname)
 	g->auth = strndup(c->auth.p, c->auth.len);
 	g->mech = strndup(c->mech.p, c->mech.len);
 	g->client = strndup(c->client.p, c->client.len);
-	g->own = own_address(c->user, c->realm, hostname);
-	if (g->user == NULL || g->tenant == NULL || g->auth == NULL ||
+	g->own = grant_own(c->user, c->realm, hostname);
+	if (scope_set(&g->scope, c->scope) == -1 ||
+	    g->user == NULL || g->tenant == NULL || g->auth == NULL ||
 	    g->mech == NULL || g->client == NULL || g->own == NULL) {
 		grant_free(g);
 		return NULL;
@@ -118,6 +119,17 @@ grant_find(uint64_t epoch, uint64_t sid)
 	return RB_FIND(grant_tree, &tree, &key);
 }
 
+struct grant *
+grant_after(uint64_t epoch, uint64_t sid)
+{
+	struct grant	 key = { .epoch = epoch, .sid = sid };
+	struct grant	*g = RB_NFIND(grant_tree, &tree, &key);
+
+	if (g != NULL && g->epoch == epoch && g->sid == sid)
+		g = RB_NEXT(grant_tree, &tree, g);
+	return g;
+}
+
 void
 grant_end(struct grant *g)
 {
@@ -136,6 +148,21 @@ grant_revoke(struct grant *g)
 		g->revoked = true;
 	else
 		grant_end(g);
+}
+
+unsigned int
+grant_revoke_flagged(uint8_t flags)
+{
+	struct grant	*g, *next;
+	unsigned int	 n = 0;
+
+	TAILQ_FOREACH_SAFE(g, &ages, by_age, next) {
+		if ((g->scope.flags & flags) == 0 || g->revoked)
+			continue;
+		grant_revoke(g);
+		n++;
+	}
+	return n;
 }
 
 void

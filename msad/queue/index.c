@@ -68,6 +68,7 @@ message_new(uint64_t id, uint64_t size, const struct envelope *env)
 	m->id = id;
 	m->size = size;
 	m->arrival = m->since = e.arrival;
+	m->not_before = e.not_before;
 	m->header_len = e.header_len;
 	m->env_flags = e.flags;
 	m->heap = HEAP_NONE;

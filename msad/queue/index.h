@@ -47,6 +47,7 @@ struct message {
 	uint64_t		 size;		/* octets, with our header */
 	uint64_t		 arrival;	/* seconds */
 	uint64_t		 since;		/* the same by today's clock */
+	uint64_t		 not_before;	/* seconds; 0: at once */
 	uint32_t		 heap;		/* place in dest's heap */
 	uint32_t		 next;		/* earliest of its rcpts */
 	uint32_t		 header_len;
@@ -57,6 +58,7 @@ struct message {
 	uint16_t		 tenant, auth, mech, relay, sender, msgid;
 	uint8_t			 env_flags;	/* ENVELOPE_* */
 	uint8_t			 flags;		/* MESSAGE_* */
+	bool			 later;		/* waits for not_before */
 	struct rcpt		 rcpts[];	/* then the text; user at 0 */
 };
 

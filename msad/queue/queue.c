@@ -33,13 +33,16 @@
 #include "grant.h"
 #include "index.h"
 #include "job.h"
+#include "lookup.h"
 #include "outcome.h"
 #include "peers.h"
+#include "rate.h"
 #include "schedule.h"
 #include "spool.h"
 #include "spool_io.h"
 #include "tables.h"
 #include "transaction.h"
+#include "trial.h"
 
 static struct spool		*spool;
 static int			 flusher_fd = -1;
@@ -223,6 +226,19 @@ drop_relay(struct peer *p)
 	schedule_run(now);
 }
 
+/* Credentials that sent nothing for an hour need no memory. */
+static void
+sweep_rates(void)
+{
+	static time_t	last;
+	time_t		now = monotonic();
+
+	if (now - last < 60)
+		return;
+	last = now;
+	rate_sweep(now * 1000);
+}
+
 static void
 on_tick(int fd, short what, void *arg)
 {
@@ -238,6 +254,8 @@ on_tick(int fd, short what, void *arg)
 	spool_tick(spool);
 	durable_tick();
 	grant_expire(monotonic());
+	lookup_tick(monotonic() * 1000);
+	sweep_rates();
 	if ((hangs = job_tick()) != NULL) {
 		child_condemn(hangs->ch);
 		drop_relay(hangs);
@@ -278,7 +296,8 @@ static int
 on_grant(struct ipc *ch, struct ipc_msg *msg, void *arg)
 {
 	struct ipc_reader	 r;
-	struct grant_claim	 c = { .sid = msg->sid };
+	struct scope_claim	 scope;
+	struct grant_claim	 c = { .sid = msg->sid, .scope = &scope };
 	bool			 taken;
 
 	(void)arg;
@@ -292,7 +311,7 @@ on_grant(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	c.client = ipc_get_str(&r);
 	ipc_get_u16(&r);
 	c.realm = ipc_get_str(&r);
-	if (!ipc_done(&r))
+	if (scope_read(&r, &scope) == -1 || !ipc_done(&r))
 		return -1;
 	taken = peers_find(ROLE_FRONTEND, c.epoch) != NULL &&
 	    grant_take(&c, child_conf()->hostname, monotonic()) != NULL;
@@ -347,6 +366,11 @@ on_closed(struct ipc *ch, enum ipc_end end, void *arg)
 	    end == IPC_VIOLATION ? "violation" : "error");
 	if (p->role == ROLE_FRONTEND)
 		grant_end_channel(p->epoch);
+	/* a fresh auth knows no addresses, and would not end them in time */
+	if (p->role == ROLE_AUTH)
+		grant_revoke_flagged(GRANT_ADDRESS);
+	if (p->role == ROLE_LOOKUP)
+		lookup_set_channel(NULL);
 	if (p->role == ROLE_RELAY)
 		drop_relay(p);
 	else
@@ -365,6 +389,8 @@ handlers_of(enum ipc_role role)
 		return job_handlers;
 	case ROLE_CONTROL:
 		return control_handlers;
+	case ROLE_LOOKUP:
+		return lookup_handlers;
 	default:
 		return no_handlers;
 	}
@@ -374,9 +400,14 @@ static int
 queue_channel(enum ipc_role role, uint32_t index, uint64_t epoch,
     struct slice name, int fd)
 {
-	if (peers_add(role, index, epoch, name, fd, handlers_of(role),
-	    on_closed) == NULL)
+	const struct peer	*p;
+
+	p = peers_add(role, index, epoch, name, fd, handlers_of(role),
+	    on_closed);
+	if (p == NULL)
 		return -1;
+	if (role == ROLE_LOOKUP)
+		lookup_set_channel(p->ch);
 	if (role == ROLE_RELAY && child_conf() != NULL)
 		schedule_run(schedule_now());
 	return 0;
@@ -436,11 +467,12 @@ static void
 queue_conf_commit(struct conf *conf, uint32_t generation)
 {
 	header_limits_set(&conf->limits);
-	(void)generation;
 	tables_free(tables);
 	tables = next_tables;
 	next_tables = NULL;
+	lookup_flush(generation);
 	transaction_set_tables(tables);
+	trial_set_tables(tables);
 	job_set_tables(tables);
 	schedule_conf(conf);
 }

@@ -69,11 +69,14 @@ iana_name(struct slice cipher)
 static const char *
 with_protocol(const struct received *r)
 {
-	if (r->utf8)
-		return r->tls ? "UTF8SMTPSA" : "UTF8SMTPA";
-	if (!r->esmtp)
+	static const char *const names[2][2][2] = {
+		{ { "ESMTPA", "ESMTP" }, { "ESMTPSA", "ESMTPS" } },
+		{ { "UTF8SMTPA", "UTF8SMTP" }, { "UTF8SMTPSA", "UTF8SMTPS" } }
+	};
+
+	if (!r->utf8 && !r->esmtp)
 		return "SMTP";
-	return r->tls ? "ESMTPSA" : "ESMTPA";
+	return names[r->utf8][r->tls][r->by_address];
 }
 
 /* Can the name stand without quotes, as local part and domain do? */

@@ -16,6 +16,7 @@ struct received {
 	uint64_t	 id;		/* queue id */
 	bool		 esmtp;		/* EHLO, not HELO */
 	bool		 tls;
+	bool		 by_address;	/* no login was proved */
 	bool		 utf8;		/* MAIL had SMTPUTF8 */
 	struct slice	 cipher;	/* as claimed by the front-end */
 	const char	*helo;		/* NULL: say nothing of the client */

@@ -8,6 +8,10 @@
  * its retry list; then one job goes out as a probe. When that connects, all
  * that waited because of the destination follows at once (R5321-4.5.4.1-b).
  * A refusal of one message says nothing about others (R5321-4.5.4.1-c).
+ *
+ * What a credential keeps back until a date is in a list of its own, by that
+ * date, and nothing looks at it before: neither a flush nor its age. From then
+ * on it is as if it had just come in.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -243,6 +247,7 @@ schedule_dest(const char *name)
 		return NULL;
 	}
 	TAILQ_INIT(&d->messages);
+	TAILQ_INIT(&d->later);
 	TAILQ_INSERT_TAIL(&dests, d, entry);
 	return d;
 }
@@ -334,7 +339,7 @@ schedule_conf(const struct conf *conf)
 			continue;
 		}
 		d->known = false;
-		if (!TAILQ_EMPTY(&d->messages))
+		if (d->nmessages > 0)
 			log_warn("event=no-relay relay=%s reason=\"messages "
 			    "wait for a relay that is not configured\"",
 			    log_q(d->name));
@@ -373,6 +378,8 @@ schedule_next(const struct message *m, uint32_t i)
 {
 	time_t	next = m->rcpts[i].next;
 
+	if (m->later)
+		return (time_t)m->not_before;
 	return next < m->dest->down_until ? m->dest->down_until : next;
 }
 
@@ -399,11 +406,48 @@ schedule_update(struct message *m)
 	uint32_t	next = 0;
 
 	heap_remove(m->dest, m);
-	if ((m->flags & (MESSAGE_REMOVED | MESSAGE_ENDING)) ||
+	if (m->later || (m->flags & (MESSAGE_REMOVED | MESSAGE_ENDING)) ||
 	    m->nleft == m->nbusy || !earliest(m, &next))
 		return;
 	m->next = next;
 	heap_insert(m->dest, m);
+}
+
+/*
+ * Into the list by age. That is its end, but for those that were kept back and
+ * are recovered among others.
+ */
+static void
+take_up(struct dest *d, struct message *m)
+{
+	struct message	*p = TAILQ_LAST(&d->messages, message_list);
+
+	if (m->not_before > m->since)
+		m->since = m->not_before;	/* its days begin there */
+	while (p != NULL && p->since > m->since && p->not_before != 0)
+		p = TAILQ_PREV(p, message_list, by_dest);
+	if (p != NULL)
+		TAILQ_INSERT_AFTER(&d->messages, p, m, by_dest);
+	else
+		TAILQ_INSERT_HEAD(&d->messages, m, by_dest);
+	if (TAILQ_NEXT(m, by_dest) == d->unwarned)
+		d->unwarned = m;
+	schedule_update(m);
+}
+
+/* Into the list of the later ones, at its place. */
+static void
+keep_back(struct dest *d, struct message *m)
+{
+	struct message	*p = TAILQ_LAST(&d->later, message_list);
+
+	while (p != NULL && p->not_before > m->not_before)
+		p = TAILQ_PREV(p, message_list, by_dest);
+	if (p != NULL)
+		TAILQ_INSERT_AFTER(&d->later, p, m, by_dest);
+	else
+		TAILQ_INSERT_HEAD(&d->later, m, by_dest);
+	m->later = true;
 }
 
 int
@@ -416,17 +460,36 @@ schedule_add(struct message *m)
 		return -1;
 	m->dest = d;
 	d->nmessages++;
-	TAILQ_INSERT_TAIL(&d->messages, m, by_dest);
-	if (d->unwarned == NULL)
-		d->unwarned = m;
-	schedule_update(m);
+	if (m->not_before > (uint64_t)last_wall)
+		keep_back(d, m);
+	else
+		take_up(d, m);
 	return 0;
+}
+
+/* The times of those that were kept back have come. */
+static void
+release(struct dest *d, time_t now)
+{
+	struct message	*m;
+
+	while ((m = TAILQ_FIRST(&d->later)) != NULL &&
+	    m->not_before <= (uint64_t)now) {
+		TAILQ_REMOVE(&d->later, m, by_dest);
+		m->later = false;
+		take_up(d, m);
+	}
 }
 
 void
 schedule_remove(struct message *m)
 {
 	heap_remove(m->dest, m);
+	if (m->later) {
+		TAILQ_REMOVE(&m->dest->later, m, by_dest);
+		m->dest->nmessages--;
+		return;
+	}
 	if (m->dest->unwarned == m)
 		m->dest->unwarned = TAILQ_NEXT(m, by_dest);
 	TAILQ_REMOVE(&m->dest->messages, m, by_dest);
@@ -471,6 +534,8 @@ schedule_run(time_t now)
 	struct dest	*d;
 	bool		 more = !stopped;
 
+	TAILQ_FOREACH(d, &dests, entry)
+		release(d, now);
 	/* A job each in turn, so that none keeps the relays for itself. */
 	while (more) {
 		more = false;
@@ -614,6 +679,8 @@ schedule_warn_old(schedule_expire fn, time_t now)
 static void
 flush_message(struct message *m, time_t now)
 {
+	if (m->later)
+		return;
 	try_at_once(m, now);
 	m->dest->fails = 0;
 	m->dest->down_until = 0;

@@ -26,7 +26,8 @@ TAILQ_HEAD(message_list, message);
 struct dest {
 	TAILQ_ENTRY(dest)	 entry;
 	char			*name;
-	struct message_list	 messages;	/* all, in order of arrival */
+	struct message_list	 messages;	/* in order of arrival */
+	struct message_list	 later;	/* not yet to be tried, by when */
 	uint32_t		 nmessages;
 	struct message		*unwarned;	/* first too young to warn */
 	struct message		**heap;		/* with a rcpt that waits */
@@ -111,7 +112,10 @@ void	 schedule_blame(struct dest *, const char *reason);
 const char *schedule_failure(const struct dest *);
 /* The job's relay process died: it says nothing about the destination. */
 void	 schedule_job_lost(struct dest *);
-/* Try all of the message (NULL: of every destination) at once. */
+/*
+ * Try all of the message (NULL: of every destination) at once; not what its
+ * credential keeps back until a later time.
+ */
 void	 schedule_flush(struct message *, time_t now);
 
 #endif

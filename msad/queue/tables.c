@@ -6,8 +6,9 @@
  * the reload and changes nothing.
  *
  * Pairs are kept in one hash per table: key "login NUL address" with the
- * domain as A-labels in lower case and the local part least quoted, so that a
- * lookup costs the same in a table of ten rows and of a million.
+ * address in the form of form.c, so that a lookup costs the same in a table of
+ * ten rows and of a million. The login "*" stands for everybody, the address
+ * "*" for any. Tables that a database serves are not here, but in lookup.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/idna.h"
+#include "common/conf_table.h"
 
 #include "tables.h"
 
@@ -33,6 +34,7 @@ struct table {
 	TAILQ_ENTRY(table)	 entry;
 	char			*name;
 	bool			 secret;
+	bool			 remote;	/* its name alone */
 	struct pair		**buckets;
 	size_t			 nbuckets;	/* a power of two */
 	size_t			 npairs;
@@ -41,6 +43,8 @@ struct table {
 struct tables {
 	TAILQ_HEAD(, table)	 list;
 	uint64_t		 seed;
+	struct form_rules	 rules;
+	struct table		 listed;	/* addresses, whosever */
 };
 
 /* FNV-1a, seeded, so that nobody can aim rows at one bucket. */
@@ -201,40 +205,21 @@ next_item(struct slice *rest)
 	return item;
 }
 
-/* "@domain" or a mailbox in the one form that is compared; its length or -1. */
-static int
-canonical(struct slice s, char *buf, size_t size)
-{
-	struct address	 a;
-	int		 n;
-
-	if (s.len > 1 && s.p[0] == '@') {
-		a = (struct address){ SLICE("x", 1), slice_from(s, 1) };
-		if (!idna_domain_ok(a.domain, true) ||
-		    (n = idna_address_key(&a, buf, size)) == -1)
-			return -1;
-		memmove(buf, buf + 1, (size_t)n);
-		return n - 1;
-	}
-	return idna_address_parse(s, &a) == ADDRESS_OK ?
-	    idna_address_key(&a, buf, size) : -1;
-}
-
 int
-table_row_senders(struct slice line, table_add add, void *arg,
-    const char **reason)
+table_row_senders(const struct form_rules *rules, struct slice line,
+    table_add add, void *arg, const char **reason)
 {
 	struct slice	 key, rest, item;
-	char		 addr[KEY_MAX / 2];
+	char		 addr[FORM_MAX];
 	int		 n, r;
 
 	if ((r = split_row(line, &key, &rest, reason)) != 1)
 		return r;
 	do {
 		item = next_item(&rest);
-		if ((n = canonical(item, addr, sizeof(addr))) == -1) {
+		if ((n = form_entry(rules, item, true, addr)) == -1) {
 			*reason = item.len == 0 ? "an empty address" :
-			    "neither an address nor @domain";
+			    "neither an address nor @domain nor *";
 			return -1;
 		}
 		if (add(arg, key, SLICE(addr, (size_t)n)) == -1) {
@@ -349,6 +334,7 @@ pair_key(char *buf, struct slice login, struct slice addr)
 }
 
 struct loading {
+	struct tables	*ts;
 	struct table	*table;
 	uint64_t	 seed;
 };
@@ -361,6 +347,9 @@ add_sender(void *arg, struct slice login, struct slice addr)
 	size_t		 n;
 
 	if ((n = pair_key(key, login, addr)) == 0)
+		return -1;
+	if (addr.p[0] != '@' && insert(&l->ts->listed, l->seed, addr.p,
+	    addr.len, SLICE("", 0), SLICE("", 0)) == -1)
 		return -1;
 	return insert(l->table, l->seed, key, n, SLICE("", 0), SLICE("", 0));
 }
@@ -376,7 +365,8 @@ load_line(struct loading *l, struct slice line, const char **reason)
 		return -1;
 	}
 	if (!l->table->secret)
-		return table_row_senders(line, add_sender, l, reason);
+		return table_row_senders(&l->ts->rules, line, add_sender, l,
+		    reason);
 	if ((r = table_row_secret(line, &label, &user, &password, reason)) != 1)
 		return r;
 	if (insert(l->table, l->seed, label.p, label.len, user, password) ==
@@ -453,15 +443,18 @@ load_table(struct tables *ts, const struct conf_table *ct,
     const struct table_files *files, char *reason, size_t size)
 {
 	const struct table_file	*f;
-	struct loading		 l = { NULL, ts->seed };
+	struct loading		 l = { ts, NULL, ts->seed };
 
 	snprintf(reason, size, "table %s: out of memory", ct->name);
 	if ((l.table = calloc(1, sizeof(*l.table))) == NULL)
 		return -1;
 	TAILQ_INSERT_TAIL(&ts->list, l.table, entry);
 	l.table->secret = ct->secret;
+	l.table->remote = conf_table_remote(ct);
 	if ((l.table->name = strdup(ct->name)) == NULL)
 		return -1;
+	if (l.table->remote)
+		return 0;
 	if (ct->path == NULL)
 		return load_rows(&l, ct, reason, size);
 	if ((f = file_of(files, ct->name)) == NULL) {
@@ -485,8 +478,10 @@ tables_load(const struct conf *conf, const struct table_files *files,
 	}
 	TAILQ_INIT(&ts->list);
 	arc4random_buf(&ts->seed, sizeof(ts->seed));
+	form_rules_set(&ts->rules, conf);
 	TAILQ_FOREACH(ct, &conf->tables, entry)
-		if (load_table(ts, ct, files, reason, size) == -1) {
+		if (!ct->clients &&
+		    load_table(ts, ct, files, reason, size) == -1) {
 			tables_free(ts);
 			return NULL;
 		}
@@ -494,7 +489,7 @@ tables_load(const struct conf *conf, const struct table_files *files,
 }
 
 static void
-table_free(struct table *t)
+table_clear(struct table *t)
 {
 	struct pair	*p, *next;
 	size_t		 i;
@@ -506,7 +501,6 @@ table_free(struct table *t)
 		}
 	free(t->buckets);
 	free(t->name);
-	free(t);
 }
 
 void
@@ -518,8 +512,10 @@ tables_free(struct tables *ts)
 		return;
 	while ((t = TAILQ_FIRST(&ts->list)) != NULL) {
 		TAILQ_REMOVE(&ts->list, t, entry);
-		table_free(t);
+		table_clear(t);
+		free(t);
 	}
+	table_clear(&ts->listed);
 	free(ts);
 }
 
@@ -534,26 +530,56 @@ table_of(const struct tables *ts, const char *name, bool secret)
 	return NULL;
 }
 
-bool
-tables_sender(const struct tables *ts, const char *name, struct slice login,
-    struct slice addr)
+const struct form_rules *
+tables_rules(const struct tables *ts)
 {
-	const struct table	*t;
-	char			 form[KEY_MAX / 2], key[KEY_MAX];
-	const char		*at;
-	size_t			 n;
-	int			 len;
+	return &ts->rules;
+}
 
-	if ((t = table_of(ts, name, false)) == NULL || addr.len == 0 ||
-	    addr.p[0] == '@' ||
-	    (len = canonical(addr, form, sizeof(form))) == -1)
+bool
+tables_remote(const struct tables *ts, const char *name)
+{
+	const struct table	*t = table_of(ts, name, false);
+
+	return t != NULL && t->remote;
+}
+
+bool
+tables_listed(const struct tables *ts, const struct forms *f)
+{
+	return find(&ts->listed, ts->seed, f->address.p, f->address.len) !=
+	    NULL;
+}
+
+/* Has the table this entry, for the login or for everybody? */
+static bool
+has_entry(const struct tables *ts, const struct table *t, struct slice login,
+    struct slice entry)
+{
+	char	key[KEY_MAX];
+	size_t	n;
+
+	if (entry.len == 0)
 		return false;
-	n = pair_key(key, login, SLICE(form, (size_t)len));
+	n = pair_key(key, login, entry);
 	if (n != 0 && find(t, ts->seed, key, n) != NULL)
 		return true;
-	at = strrchr(form, '@');
-	n = pair_key(key, login, SLICE(at, (size_t)(form + len - at)));
+	n = pair_key(key, SLICE("*", 1), entry);
 	return n != 0 && find(t, ts->seed, key, n) != NULL;
+}
+
+bool
+tables_sender(const struct tables *ts, const char *name, struct slice login,
+    const struct forms *f)
+{
+	const struct table	*t;
+
+	if ((t = table_of(ts, name, false)) == NULL)
+		return false;
+	return has_entry(ts, t, login, f->address) ||
+	    has_entry(ts, t, login, f->domain) ||
+	    has_entry(ts, t, login, SLICE("*", 1)) ||
+	    (!tables_listed(ts, f) && has_entry(ts, t, login, f->plain));
 }
 
 bool

@@ -10,6 +10,8 @@
 #include "common/conf.h"
 #include "common/slice.h"
 
+#include "form.h"
+
 /* Bounds of a table of senders or of secrets. */
 #define TABLE_FILE_MAX	(64 * 1024 * 1024)	/* octets */
 #define TABLE_LINE_MAX	65536
@@ -42,9 +44,18 @@ struct tables *tables_load(const struct conf *, const struct table_files *,
     char *reason, size_t size);
 void	 tables_free(struct tables *);
 
-/* May this login write as this address, by that table? */
+/* How its generation compares addresses. */
+const struct form_rules *tables_rules(const struct tables *);
+/*
+ * May this login write as this address, by that table? An address that any
+ * table of senders lists counts as itself alone, not as a sub-address.
+ */
 bool	 tables_sender(const struct tables *, const char *table,
-    struct slice login, struct slice addr);
+    struct slice login, const struct forms *);
+/* Is this a table that a database serves (lookup.h)? */
+bool	 tables_remote(const struct tables *, const char *table);
+/* Does any of the tables list this very address, to whomsoever? */
+bool	 tables_listed(const struct tables *, const struct forms *);
 /* User and password behind a label. False when there is no such label. */
 bool	 tables_secret(const struct tables *, const char *table,
     const char *label, struct slice *user, struct slice *password);
@@ -54,8 +65,8 @@ bool	 tables_secret(const struct tables *, const char *table,
  * add is called for each pair. 1: a row, 0: blank or comment, -1: wrong.
  */
 typedef int	(*table_add)(void *, struct slice key, struct slice value);
-int	 table_row_senders(struct slice line, table_add, void *,
-    const char **reason);
+int	 table_row_senders(const struct form_rules *, struct slice line,
+    table_add, void *, const char **reason);
 int	 table_row_secret(struct slice line, struct slice *label,
     struct slice *user, struct slice *password, const char **reason);
 

@@ -21,74 +21,32 @@
 #include "common/stats.h"
 #include "common/verdict.h"
 
+#include "accept.h"
 #include "author.h"
-#include "check.h"
 #include "envelope.h"
 #include "grant.h"
-#include "index.h"
+#include "lookup.h"
 #include "peers.h"
-#include "received.h"
+#include "rate.h"
 #include "rights.h"
-#include "schedule.h"
 #include "spool.h"
 #include "transaction.h"
+#include "transaction_priv.h"
 
 /* What the front-end's corrections may add to a message of full size. */
 #define SIZE_SLACK	65536
 /* Octets in memory that may wait for a disk that does not answer. */
 #define COMMITS_MAX	(256U * 1024 * 1024)
 
-enum tx_state { TX_ENVELOPE, TX_DATA, TX_HEADER, TX_BODY };
-
-struct tx_rcpt {
-	char		*path;
-	char		*params;	/* canonical, NULL: none */
-	uint32_t	 hash;
-};
-
-struct transaction {
-	enum tx_state		 state;
-	char			*sender;
-	char			*relay;
-	char			*params;	/* canonical */
-	bool			 large;		/* by the size at MAIL */
-	bool			 utf8;		/* SMTPUTF8 was asked */
-	bool			 utf8header;	/* and a header needs it */
-	size_t			 env_size;	/* of the recipients so far */
-	struct tx_rcpt		*rcpts;
-	uint32_t		 nrcpts;
-	uint32_t		 cap;
-	bool			 esmtp;
-	bool			 tls;
-	char			 cipher[65];
-	char			*helo;		/* as Received shows it */
-	struct check		 check;
-	size_t			 header_len;
-	struct spool_message	*content;
-	enum verdict		 verdict;	/* of the spool; else check's */
-	char			 text[AUTHOR_TEXT_MAX];	/* on From */
-};
-
-/* A message handed to the spool. */
-struct commit {
-	struct message	*m;
-	uint64_t	 epoch;
-	uint64_t	 sid;
-	uint64_t	 held;		/* octets of memory until then */
-};
-
 static struct spool		*spool;
 static const struct tables	*tables;
-static void			(*accepted)(void);
-static unsigned int		 ncommits;
-static uint64_t			 commits_held;
 static bool			 stopped;
 
 void
 transaction_init(struct spool *s, void (*fn)(void))
 {
 	spool = s;
-	accepted = fn;
+	accept_init(fn);
 }
 
 void
@@ -106,7 +64,17 @@ transaction_stop(void)
 unsigned int
 transaction_pending(void)
 {
-	return ncommits;
+	return accept_pending();
+}
+
+/* Milliseconds of a clock that only goes forward. */
+static int64_t
+now_ms(void)
+{
+	struct timespec	ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 static void
@@ -123,6 +91,7 @@ transaction_free(struct transaction *tx)
 
 	if (tx == NULL)
 		return;
+	lookups_free(tx->lookups);
 	if (tx->content != NULL)
 		spool_message_abort(tx->content);
 	for (i = 0; i < tx->nrcpts; i++)
@@ -136,11 +105,36 @@ transaction_free(struct transaction *tx)
 	free(tx);
 }
 
+static struct rate_key
+rate_key(const struct grant *g)
+{
+	return (struct rate_key){ g->auth, g->user, g->scope.label };
+}
+
+void
+transaction_uncount(const struct grant *g)
+{
+	const struct rate_key	k = rate_key(g);
+
+	rate_return(&k, now_ms());
+}
+
 void
 transaction_drop(struct grant *g)
 {
+	if (g->tx != NULL && g->tx->rated)
+		transaction_uncount(g);
 	transaction_free(g->tx);
 	g->tx = NULL;
+}
+
+static struct rights_login
+login_of(const struct grant *g)
+{
+	return (struct rights_login){ .user = g->user, .own = g->own,
+	    .local = g->local, .utf8 = g->tx != NULL && g->tx->utf8,
+	    .scope = &g->scope,
+	    .lookups = g->tx != NULL ? g->tx->lookups : NULL };
 }
 
 /* The transaction is over; a revoked grant was kept for it alone. */
@@ -161,17 +155,6 @@ answer(struct ipc *ch, uint64_t sid, enum verdict verdict, const char *detail)
 	ipc_send(ch);
 }
 
-static void
-answer_end(struct ipc *ch, uint64_t sid, enum verdict verdict,
-    const char *detail, const char *id)
-{
-	ipc_start(ch, IPC_SMTP_QUEUED, sid);
-	ipc_put_u8(ch, (uint8_t)verdict);
-	ipc_put_str(ch, detail);
-	ipc_put_str(ch, id);
-	ipc_send(ch);
-}
-
 static struct grant *
 grant_of(struct peer *p, const struct ipc_msg *msg)
 {
@@ -189,76 +172,150 @@ log_refused(const struct peer *p, uint64_t sid, const char *user,
 
 /* --- MAIL --- */
 
-static enum verdict
-spool_verdict(enum spool_result result)
-{
-	switch (result) {
-	case SPOOL_OK:
-		return VERDICT_OK;
-	case SPOOL_NOSPACE:
-		return VERDICT_NO_SPACE;
-	case SPOOL_TOOBIG:
-		return VERDICT_TOO_BIG;
-	default:
-		return VERDICT_TROUBLE;
-	}
-}
-
 /* May a message of this size come in now? */
 static enum verdict
 space_for(uint64_t size)
 {
 	enum spool_result	result;
 
-	if (stopped || commits_held > COMMITS_MAX)
+	if (stopped || accept_held() > COMMITS_MAX)
 		return VERDICT_TROUBLE;
 	if (size > child_conf()->message_size)
 		return VERDICT_TOO_BIG;
 	if ((result = spool_accepting(spool, NULL)) != SPOOL_OK)
-		return spool_verdict(result);
+		return accept_verdict(result);
 	return size > spool_space(spool) ? VERDICT_NO_SPACE : VERDICT_OK;
 }
 
 static struct transaction *
-transaction_new(struct slice sender, const char *relay, struct slice text,
+transaction_new(struct slice sender, uint64_t size, struct slice text,
     const struct mail_params *params)
 {
 	struct transaction	*tx;
 
 	if ((tx = calloc(1, sizeof(*tx))) == NULL)
 		return NULL;
+	tx->size = size;
+	tx->large = size > SPOOL_INLINE_MAX;
 	tx->sender = strndup(sender.p, sender.len);
-	tx->relay = strdup(relay);
 	tx->params = strndup(text.p, text.len);
 	tx->utf8 = params->smtputf8;
 	check_begin(&tx->check, child_conf()->message_size + SIZE_SLACK);
 	tx->check.utf8 = tx->utf8;
-	if (tx->sender == NULL || tx->relay == NULL || tx->params == NULL) {
+	if (tx->sender == NULL || tx->params == NULL) {
 		transaction_free(tx);
 		return NULL;
 	}
 	return tx;
 }
 
+/* Take one of the messages that the credential may send in an hour. */
 static enum verdict
-open_transaction(struct grant *g, struct slice sender, uint64_t size,
-    struct slice text, const struct mail_params *params)
+take_rate(struct grant *g, char *detail, size_t size)
 {
-	struct rights_login	 login = { g->user, g->own, g->local, false };
+	const struct rate_key	k = rate_key(g);
+	unsigned int		wait;
+	struct tm		tm;
+	time_t			again;
+
+	if (g->scope.rate == 0)
+		return VERDICT_OK;
+	if (rate_take(&k, g->scope.rate, now_ms(), &wait)) {
+		g->tx->rated = true;
+		return VERDICT_OK;
+	}
+	stats_inc(STAT_QUEUE_RATE_REFUSED);
+	again = time(NULL) + (time_t)wait;
+	if (gmtime_r(&again, &tm) != NULL)
+		strftime(detail, size,
+		    "try again after %Y-%m-%d %H:%M:%S UTC", &tm);
+	return VERDICT_RATE;
+}
+
+/* All that databases have to say is there: may the login send as this? */
+static enum verdict
+decide(struct grant *g, char *detail, size_t size)
+{
+	struct rights_login	 login = login_of(g);
+	struct transaction	*tx = g->tx;
 	const char		*relay;
 	enum verdict		 v;
 
-	if (!params->smtputf8 && !orcpt_is_ascii(sender))
+	if (g->revoked)
+		return VERDICT_NO_GRANT;
+	if (!tx->utf8 && !orcpt_is_ascii(SLICE_STR(tx->sender)))
 		return VERDICT_BAD_SENDER;
-	v = rights_route(child_conf(), tables, &login, sender, &relay);
+	v = rights_route(child_conf(), tables, &login, SLICE_STR(tx->sender),
+	    &relay);
 	if (v == VERDICT_OK)
-		v = space_for(size);
-	if (v == VERDICT_OK && (g->tx = transaction_new(sender, relay,
-	    text, params)) == NULL)
+		v = space_for(tx->size);
+	if (v == VERDICT_OK)
+		v = take_rate(g, detail, size);
+	if (v == VERDICT_OK && (tx->relay = strdup(relay)) == NULL)
 		v = VERDICT_TROUBLE;
-	if (v == VERDICT_OK)
-		g->tx->large = size > SPOOL_INLINE_MAX;
 	return v;
+}
+
+/* Answer MAIL; without a right to it the transaction is over. */
+static void
+answer_mail(struct grant *g, struct peer *p)
+{
+	char		 detail[64] = "";
+	enum verdict	 v = decide(g, detail, sizeof(detail));
+
+	answer(p->ch, g->sid, v, detail);
+	if (v == VERDICT_OK) {
+		g->tx->state = TX_ENVELOPE;
+		return;
+	}
+	log_refused(p, g->sid, g->user, "mail", v,
+	    log_qn(g->tx->sender, strlen(g->tx->sender)));
+	finish(g);
+}
+
+/* The databases have answered, or will not. */
+static void
+on_lookups(void *arg)
+{
+	struct grant	*g = arg;
+	struct peer	*p = peers_find(ROLE_FRONTEND, g->epoch);
+
+	/* without it the grant goes with its channel */
+	if (p != NULL && g->tx->state == TX_ASKING)
+		answer_mail(g, p);
+}
+
+/*
+ * Must MAIL wait for databases? Not for those that fail, where what is known
+ * decides it: their trouble is to be that of their users alone.
+ */
+static bool
+must_wait(const struct grant *g)
+{
+	struct rights_login	 login = login_of(g);
+	const char		*relay;
+
+	if (g->tx->lookups == NULL || !lookups_wait(g->tx->lookups))
+		return false;
+	return !lookups_ailing(g->tx->lookups) || rights_route(child_conf(),
+	    tables, &login, SLICE_STR(g->tx->sender), &relay) ==
+	    VERDICT_TROUBLE;
+}
+
+/* Ask databases where the rules need them. False when memory is out. */
+static bool
+ask_lookups(struct grant *g)
+{
+	struct rights_login	 login = login_of(g);
+	const char		*names[LOOKUP_TABLES_MAX];
+	size_t			 n;
+
+	n = rights_lookups(child_conf(), &login, names, LOOKUP_TABLES_MAX);
+	if (n == 0)
+		return true;
+	g->tx->lookups = lookups_ask(names, n, g->user, now_ms(), on_lookups,
+	    g);
+	return g->tx->lookups != NULL;
 }
 
 static int
@@ -268,7 +325,6 @@ on_mail(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	struct mail_params	 params;
 	struct grant		*g = grant_of(arg, msg);
 	struct slice		 sender, text;
-	enum verdict		 v;
 	uint64_t		 size;
 
 	ipc_reader(&r, msg);
@@ -278,14 +334,20 @@ on_mail(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	if (!ipc_done(&r) || !params_mail_canonical(text, &params) ||
 	    (g != NULL && (g->tx != NULL || g->committing)))
 		return -1;
-	if (g == NULL)
-		v = VERDICT_NO_GRANT;
-	else
-		v = open_transaction(g, sender, size, text, &params);
-	if (v != VERDICT_OK)
-		log_refused(arg, msg->sid, g != NULL ? g->user : "", "mail", v,
+	if (g == NULL) {
+		log_refused(arg, msg->sid, "", "mail", VERDICT_NO_GRANT,
 		    log_qn(sender.p, sender.len));
-	answer(ch, msg->sid, v, "");
+		answer(ch, msg->sid, VERDICT_NO_GRANT, "");
+		return 0;
+	}
+	if ((g->tx = transaction_new(sender, size, text, &params)) == NULL ||
+	    !ask_lookups(g)) {
+		answer(ch, msg->sid, VERDICT_TROUBLE, "");
+		transaction_drop(g);
+		return 0;
+	}
+	if (!must_wait(g))
+		answer_mail(g, arg);
 	return 0;
 }
 
@@ -360,8 +422,9 @@ rcpt_room(struct transaction *tx, size_t octets)
 }
 
 static enum verdict
-add_rcpt(struct transaction *tx, struct slice path, struct slice params)
+add_rcpt(const struct grant *g, struct slice path, struct slice params)
 {
+	struct transaction	*tx = g->tx;
 	struct address	 a;
 	struct tx_rcpt	*p;
 	enum verdict	 v;
@@ -371,7 +434,8 @@ add_rcpt(struct transaction *tx, struct slice path, struct slice params)
 	if (!rcpt_path(path, tx->utf8, buf, sizeof(buf)) ||
 	    address_parse_utf8(SLICE_STR(buf), &a) != ADDRESS_OK)
 		return VERDICT_BAD_RCPT;
-	if (child_conf()->literals_refused && a.domain.p[0] == '[')
+	if (!scope_rcpt(&g->scope, SLICE_STR(buf)) ||
+	    (child_conf()->literals_refused && a.domain.p[0] == '['))
 		return VERDICT_RCPT_DENIED;
 	hash = address_hash(&a);
 	if (has_rcpt(tx, &a, hash))
@@ -423,7 +487,7 @@ on_rcpt(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	    g == NULL || g->tx == NULL ||
 	    g->tx->state != TX_ENVELOPE)
 		return -1;
-	v = g->revoked ? VERDICT_NO_GRANT : add_rcpt(g->tx, path, text);
+	v = g->revoked ? VERDICT_NO_GRANT : add_rcpt(g, path, text);
 	if (v != VERDICT_OK)
 		log_refused(arg, msg->sid, g->user, "rcpt", v,
 		    log_qn(path.p, path.len));
@@ -505,7 +569,7 @@ append(struct transaction *tx, const void *p, size_t len)
 {
 	if (tx_verdict(tx) != VERDICT_OK || len == 0)
 		return;
-	tx->verdict = spool_verdict(spool_message_append(tx->content, p, len));
+	tx->verdict = accept_verdict(spool_message_append(tx->content, p, len));
 }
 
 static void
@@ -530,11 +594,14 @@ check_null_author(struct author *a, struct slice section,
 {
 	const struct conf_match	*m;
 	struct conf_match	 strict;
-	enum verdict		 v = VERDICT_SENDER_DENIED;
+	enum verdict		 v, all = VERDICT_SENDER_DENIED;
 
-	if (rights_match(child_conf(), tables, login, SLICE_STR(login->own),
-	    &m) == VERDICT_OK)
+	v = rights_match(child_conf(), tables, login, SLICE_STR(login->own),
+	    &m);
+	if (v == VERDICT_OK)
 		return author_check(a, section, m, tables, login);
+	if (v == VERDICT_TROUBLE)
+		return v;
 	TAILQ_FOREACH(m, &child_conf()->matches, entry) {
 		if (!rights_concerns(m, login))
 			continue;
@@ -542,9 +609,11 @@ check_null_author(struct author *a, struct slice section,
 		strict.mismatch = CONF_MISMATCH_REJECT;
 		v = author_check(a, section, &strict, tables, login);
 		if (v == VERDICT_OK)
-			break;
+			return v;
+		if (all != VERDICT_TROUBLE)	/* which may yet become a yes */
+			all = v;
 	}
-	return v;
+	return all;
 }
 
 /* Who writes, by the rule that takes the sender now (P3). */
@@ -552,8 +621,7 @@ static void
 check_author(const struct grant *g, struct author *a)
 {
 	struct transaction	*tx = g->tx;
-	struct rights_login	 login = { g->user, g->own, g->local,
-				    tx->utf8 };
+	struct rights_login	 login = login_of(g);
 	struct slice		 section = SLICE(tx->check.header,
 				    tx->check.header_len);
 	const struct conf_match	*rule;
@@ -585,7 +653,7 @@ begin_content(const struct grant *g)
 	tx->content = spool_message_begin(spool, tx->large ?
 	    SPOOL_MESSAGE_LARGE : 0, &result);
 	if (tx->content == NULL) {
-		tx->verdict = spool_verdict(result);
+		tx->verdict = accept_verdict(result);
 		if (tx->verdict == VERDICT_OK)
 			tx->verdict = VERDICT_TROUBLE;
 		return;
@@ -628,7 +696,7 @@ on_body(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	ipc_reader(&r, msg);
 	s = ipc_get_bytes(&r);
 	if (!ipc_done(&r) || g == NULL || (tx = g->tx) == NULL ||
-	    tx->state == TX_ENVELOPE)
+	    tx->state < TX_DATA)
 		return -1;
 	if (g->revoked)
 		tx->check.size += s.len;
@@ -645,172 +713,6 @@ on_body(struct ipc *ch, struct ipc_msg *msg, void *arg)
 }
 
 /* --- the end --- */
-
-static void
-accept_message(struct commit *c)
-{
-	struct message	*m = c->m;
-
-	index_insert(m);
-	if (schedule_add(m) == -1)
-		fatal("event=transaction error=\"out of memory\"");
-	stats_inc(STAT_QUEUE_ACCEPTED);
-	log_info("q=%llx s=%llx-%llx event=accepted user=%s from=%s nrcpts=%u "
-	    "size=%llu msgid=%s", (unsigned long long)m->id,
-	    (unsigned long long)c->epoch, (unsigned long long)c->sid,
-	    log_q(message_user(m)), log_q(message_sender(m)), m->nrcpts,
-	    (unsigned long long)m->size, log_q(message_msgid(m)));
-}
-
-static void
-on_commit(void *arg, enum spool_result result)
-{
-	struct commit	*c = arg;
-	struct peer	*p = peers_find(ROLE_FRONTEND, c->epoch);
-	struct grant	*g = grant_find(c->epoch, c->sid);
-	enum verdict	 v = spool_verdict(result);
-	char		 id[32];
-
-	ncommits--;
-	commits_held -= c->held;
-	snprintf(id, sizeof(id), "%llx", (unsigned long long)c->m->id);
-	if (v == VERDICT_OK)
-		accept_message(c);
-	else {
-		log_err("q=%s s=%llx-%llx event=not-stored error=%s", id,
-		    (unsigned long long)c->epoch, (unsigned long long)c->sid,
-		    log_q(spool_result_name(result)));
-		message_free(c->m);
-	}
-	if (p != NULL)
-		answer_end(p->ch, c->sid, v, "", v == VERDICT_OK ? id : "");
-	if (g != NULL)
-		g->committing = false;
-	free(c);
-	if (v == VERDICT_OK)
-		accepted();
-}
-
-/*
- * The recipient as Received shows it: in ASCII if that can be, so that the
- * field alone never needs a next hop with SMTPUTF8 (RFC 6531 section 3.7.3).
- */
-static struct slice
-for_clause(const char *path, char *buf, size_t size)
-{
-	struct address	a;
-	int		n;
-
-	if (orcpt_is_ascii(SLICE_STR(path)) ||
-	    address_parse_utf8(SLICE_STR(path), &a) != ADDRESS_OK ||
-	    !orcpt_is_ascii(a.local) ||
-	    (n = idna_address_key(&a, buf, size)) == -1)
-		return SLICE_STR(path);
-	return SLICE(buf, (size_t)n);
-}
-
-static int
-write_received(const struct grant *g, time_t now, char *buf, size_t size)
-{
-	const struct transaction *tx = g->tx;
-	struct received	r = {
-		.login = child_conf()->auth_results && !g->local ? g->user :
-		    NULL,
-		.hostname = child_conf()->hostname,
-		.id = spool_message_id(tx->content),
-		.esmtp = tx->esmtp,
-		.tls = tx->tls,
-		.utf8 = tx->utf8,
-		.cipher = SLICE_STR(tx->cipher),
-		.helo = tx->helo,
-		.client = g->client,
-		.rcpt = SLICE("", 0),
-		.now = now
-	};
-	char		rcpt[IDNA_KEY_MAX];
-
-	if (tx->nrcpts == 1)
-		r.rcpt = for_clause(tx->rcpts[0].path, rcpt, sizeof(rcpt));
-	return received_write(&r, buf, size);
-}
-
-static uint8_t *
-write_envelope(const struct grant *g, time_t now, struct envelope *e,
-    size_t *len)
-{
-	const struct transaction	*tx = g->tx;
-	struct slice			*rcpts;
-	uint8_t				*buf = NULL;
-	uint32_t			 i;
-
-	memset(e, 0, sizeof(*e));
-	e->flags = tx->check.eightbit ? ENVELOPE_8BITMIME : 0;
-	if (tx->utf8header)
-		e->flags |= ENVELOPE_UTF8HEADER | ENVELOPE_8BITMIME;
-	e->arrival = (uint64_t)now;
-	e->header_len = (uint32_t)tx->header_len;
-	e->user = SLICE_STR(g->user);
-	e->tenant = SLICE_STR(g->tenant);
-	e->auth = SLICE_STR(g->auth);
-	e->mech = SLICE_STR(g->mech);
-	e->relay = SLICE_STR(tx->relay);
-	e->sender = SLICE_STR(tx->sender);
-	e->msgid = SLICE_STR(tx->check.msgid);
-	e->params = SLICE_STR(tx->params);
-	/* addresses, then parameters */
-	if ((rcpts = reallocarray(NULL, 2 * (size_t)tx->nrcpts,
-	    sizeof(*rcpts))) == NULL)
-		return NULL;
-	for (i = 0; i < tx->nrcpts; i++) {
-		rcpts[i] = SLICE_STR(tx->rcpts[i].path);
-		rcpts[tx->nrcpts + i] = tx->rcpts[i].params == NULL ?
-		    SLICE("", 0) : SLICE_STR(tx->rcpts[i].params);
-	}
-	buf = envelope_encode(e, rcpts, rcpts + tx->nrcpts, tx->nrcpts, len);
-	free(rcpts);
-	/* Decoded again: what is in memory is what recovery would find. */
-	if (buf != NULL && envelope_decode(buf, *len, e) == -1) {
-		free(buf);
-		buf = NULL;
-	}
-	return buf;
-}
-
-/* Hand the message to the spool. False when memory is out. */
-static bool
-commit(struct grant *g)
-{
-	struct transaction	*tx = g->tx;
-	struct envelope		 e;
-	struct commit		*c;
-	time_t			 now = schedule_now();
-	char			 prefix[RECEIVED_MAX];
-	size_t			 len;
-	uint8_t			*env;
-	int			 n;
-
-	if ((n = write_received(g, now, prefix, sizeof(prefix))) == -1 ||
-	    (env = write_envelope(g, now, &e, &len)) == NULL)
-		return false;
-	if ((c = calloc(1, sizeof(*c))) == NULL ||
-	    (c->m = message_new(spool_message_id(tx->content), (uint64_t)n +
-	    spool_message_size(tx->content), &e)) == NULL) {
-		free(c);
-		free(env);
-		return false;
-	}
-	c->epoch = g->epoch;
-	c->sid = g->sid;
-	c->held = len + (c->m->size > SPOOL_INLINE_MAX ? 0 : c->m->size);
-	g->committing = true;
-	ncommits++;
-	commits_held += c->held;
-	spool_message_commit(tx->content, env, len, prefix, (size_t)n,
-	    on_commit, c);
-	tx->content = NULL;
-	free(env);
-	return true;
-}
 
 /* All octets are there: the verdict on them. */
 static enum verdict
@@ -841,20 +743,22 @@ on_end(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	flags = ipc_get_u8(&r);
 	if (!ipc_done(&r) || (flags & ~END_FLAGS) || g == NULL ||
 	    g->tx == NULL ||
-	    g->tx->state == TX_ENVELOPE || size != g->tx->check.size)
+	    g->tx->state < TX_DATA || size != g->tx->check.size)
 		return -1;
 	if (g->tx->utf8 && (flags & END_UTF8HEADER))
 		g->tx->utf8header = true;
 	v = end_verdict(g);
-	if (v == VERDICT_OK && !commit(g))
+	if (v == VERDICT_OK && !accept_commit(g))
 		v = VERDICT_TROUBLE;
+	if (v == VERDICT_OK)
+		g->tx->rated = false;	/* it counts */
 	if (v != VERDICT_OK) {
 		if (v == g->tx->check.verdict && g->tx->check.reason != NULL)
 			detail = g->tx->check.reason;
 		else if (v == g->tx->verdict)
 			detail = g->tx->text;
 		log_refused(arg, msg->sid, g->user, "data", v, detail);
-		answer_end(ch, msg->sid, v, detail, "");
+		accept_answer(ch, msg->sid, v, detail, "");
 	}
 	finish(g);
 	return 0;
@@ -868,6 +772,9 @@ on_reset(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	(void)ch;
 	if (g == NULL || g->tx == NULL)
 		return 0;
+	/* Each question has its answer, late ones too. */
+	if (g->tx->state == TX_ASKING)
+		answer(ch, msg->sid, VERDICT_TROUBLE, "");
 	finish(g);
 	return 0;
 }

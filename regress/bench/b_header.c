@@ -1,6 +1,7 @@
 /* links: msad/frontend/submission.c msad/frontend/rewrite.c */
 /* links: msad/queue/check.c msad/queue/author.c msad/queue/rights.c */
-/* links: msad/queue/tables.c */
+/* links: msad/queue/tables.c msad/queue/form.c msad/queue/scope.c */
+/* links: msad/queue/lookup.c */
 /*
  * What a header costs: correcting it as the front-end does, checking it and
  * its author as the queue does. Prints microseconds of processor a message.

@@ -8,7 +8,8 @@
  *
  * -j one JSON object; -k go on after errors (crash tests); -o writes the
  * Message-ID of each message that got its 250; -i idle: log in with every
- * connection, print "ready" and hold them until standard input ends.
+ * connection, print "ready" and hold them until standard input ends; -m 0 logs
+ * in and quits: what is counted then are sessions, from connect to 235.
  */
 #include <sys/types.h>
 #include <sys/resource.h>
@@ -237,6 +238,10 @@ reply(struct client *c, int code)
 			}
 			return 0;
 		}
+		if (per_session == 0) {
+			started++;
+			count(c);
+		}
 		next_message(c);
 		break;
 	case MAIL:
@@ -431,6 +436,7 @@ client_open(struct client *c)
 	c->ssl = NULL;
 	c->step = CONNECT;
 	c->done = 0;
+	c->began = now();
 	c->in_len = c->out_len = c->out_off = 0;
 	c->ev = unset;
 	if ((c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0)) == -1) {

@@ -14,7 +14,7 @@ use Time::HiRes qw(time);
 my %o;
 BEGIN {
 	%o = (o => $ENV{MSAD_BUILD} // 'build', r => 3, t => 6,
-	    c => 'reused,login,cheap,idle', s => 'msad,stock,tuned',
+	    c => 'reused,login,cheap,session,idle', s => 'msad,stock,tuned',
 	    i => 2000, I => 200);
 	getopts('o:r:t:c:s:i:I:', \%o)
 	    or die "see the top of regress/bench/run\n";
@@ -233,6 +233,17 @@ sub msad_new {
 	    ready => sub { gone($house->{pid}) and die 'msad has died' } };
 }
 
+# A second msad, which asks PAM each time; it has the same next hop.
+sub nocache_new {
+	my $other = Msad->new(start => 0, extra => $house->{extra},
+	    auth_options => 'mech { plain, login } cache off',
+	    relay => $house->{relay}, match => $house->{match});
+	$other->start;
+	return { name => 'nocache', port => $other->{port_tls},
+	    roots => [$other->{pid}], empty => sub { 1 },
+	    ready => sub { gone($other->{pid}) and die 'nocache has died' } };
+}
+
 # --- the load ---
 
 sub account_cheap {
@@ -390,6 +401,7 @@ my $sink = Msad::free_port();
 spawn('sink', "$BUILD/b_sink", '-p', $sink);
 &Msad::wait_for(sub { -s "$out/sink.out" }) or die "the next hop does not start\n";
 my %users = (login => $house->account(0));
+$users{session} = $users{login};
 $users{$_} = account_cheap($house->account(1)) for qw(reused cheap idle);
 
 my %server;
@@ -402,6 +414,9 @@ $server{stock} = postfix_new('stock', $sink, '') if grep { $_ eq 'stock' } @serv
 $server{tuned} = postfix_new('tuned', $sink, 'in_flow_delay = 0')
     if grep { $_ eq 'tuned' } @servers;
 
+$server{nocache} = nocache_new()
+    if $server{msad} && grep { $_ eq 'session' } @cases;
+
 my %json = (connections => $CONNECTIONS, message_size => $SIZE,
     seconds => $o{t} + 0, repetitions => $o{r} + 0,
     processors => `getconf _NPROCESSORS_ONLN` + 0,
@@ -412,16 +427,19 @@ printf("%d processors, %d connections, messages of %d octets, %d repetitions " .
 
 for my $case (grep { $_ ne 'idle' } @cases) {
 	my (%runs, %result);
+	my @turns = $case eq 'session' && $server{nocache} ?
+	    (map { $_ eq 'msad' ? ($_, 'nocache') : $_ } @servers) : @servers;
+	my $per = $case eq 'session' ? 0 : $case eq 'reused' ? 500 : 1;
 	for my $round (1 .. $o{r}) {
-		for my $name (@servers) {
+		for my $name (@turns) {
 			push @{ $runs{$name} }, measure($server{$name},
-			    $users{$case}, $case eq 'reused' ? 500 : 1);
+			    $users{$case}, $per);
 			print STDERR "$case $round $name: ",
 			    int($runs{$name}[-1]{messages_per_second}), "/s\n";
 		}
 	}
-	$result{$_} = summary(@{ $runs{$_} }) for @servers;
-	print_case($case, \%result, @servers);
+	$result{$_} = summary(@{ $runs{$_} }) for @turns;
+	print_case($case, \%result, @turns);
 	$json{$case} = \%result;
 }
 if (grep { $_ eq 'idle' } @cases) {

@@ -29,6 +29,27 @@ check_request(const struct request *req)
 		if ((req->id != 0) == req->all)
 			abort();
 		break;
+	case REQUEST_UNBAN:
+		if ((req->network[0] != '\0') == req->all)
+			abort();
+		break;
+	case REQUEST_AUTH_FLUSH:
+		if ((req->user[0] != '\0') == req->all)
+			abort();
+		break;
+	case REQUEST_BAN:
+		if (req->network[0] == '\0' || req->all)
+			abort();
+		break;
+	case REQUEST_GRANT:
+		if (req->address[0] == '\0' || req->user[0] == '\0' ||
+		    req->seconds == 0)
+			abort();
+		break;
+	case REQUEST_TEST_AUTH:
+		if (req->user[0] == '\0' || req->password[0] == '\0')
+			abort();
+		break;
 	case REQUEST_LOGLEVEL:
 		if (req->level < LOG_ERR || req->level > LOG_DEBUG)
 			abort();

@@ -1,5 +1,6 @@
 /* Fuzz: the SASL PLAIN message and user names. */
 /* links: msad/auth/plain.c msad/auth/sasl_text.c */
+/* links: msad/auth/exchange.c msad/auth/credential.c */
 
 #include <stddef.h>
 #include <stdint.h>

@@ -168,15 +168,46 @@ server_tls_new(const char *pem, size_t len, char *reason, size_t size)
 }
 
 struct tls *
-server_tls_accept(struct tls *of, int fd, void **ssl)
+server_tls_accept(struct tls *of, struct client_cas *cas, int fd, void **ssl)
 {
 	struct tls	*t = calloc(1, sizeof(*t));
 
 	(void)of;
+	(void)cas;
 	if (t != NULL)
 		t->fd = fd;
 	*ssl = t;
 	return t;
+}
+
+struct client_cas *
+client_cas_new(const char *pem, size_t len)
+{
+	(void)pem;
+	(void)len;
+	return NULL;
+}
+
+void
+client_cas_free(struct client_cas *cas)
+{
+	(void)cas;
+}
+
+void
+server_tls_bindings(void *ssl, struct tls_bindings *b)
+{
+	(void)ssl;
+	memset(b, 0, sizeof(*b));
+}
+
+size_t
+server_tls_certificate(void *ssl, unsigned char *der, size_t size)
+{
+	(void)ssl;
+	(void)der;
+	(void)size;
+	return 0;
 }
 
 size_t

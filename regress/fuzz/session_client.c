@@ -148,12 +148,13 @@ message_unit(struct slice in, struct unit *u)
 static bool
 next_unit(struct unit *u)
 {
-	struct slice	 in = SLICE(c.sent + c.pos, c.nsent - c.pos);
+	struct slice	 in;
 	const char	*crlf;
 
 	memset(u, 0, sizeof(*u));
-	if (in.len == 0)
+	if (c.nsent == c.pos)
 		return false;
+	in = SLICE(c.sent + c.pos, c.nsent - c.pos);
 	switch (c.mode) {
 	case MODE_COMMAND:
 		return command_unit(in, u);

@@ -165,7 +165,7 @@ sub new {
 	chmod 0755, $self->{dir};
 	$self->{id} = $$ . '-' . $serial++;
 	$self->{service} = "msad-test-$self->{id}";
-	if (!defined getpwnam('_msadq')) {
+	if (grep { !defined getpwnam($_) } qw(_msadq _msadl)) {
 		with_lock { my $why = quietly('sh', "$TOP/etc/users"); die $why if $why };
 	}
 	spew("/etc/pam.d/$self->{service}", slurp("$TOP/etc/pam.d/msad"), 0644);
@@ -339,12 +339,14 @@ sub log_wait {
 	return wait_for { $self->log =~ $re } $deadline;
 }
 
-# A connected client: tls => none | starttls | tls; ehlo => 0 to stop before.
+# A connected client: tls => none | starttls | tls; ehlo => 0 to stop before;
+# local => address it comes from.
 sub client {
 	my ($self, %o) = @_;
 	my $mode = $o{tls} // 'starttls';
 	my $c = Msad::Smtp->connect($mode eq 'tls' ? $self->{port_tls} :
-	    $self->{port_starttls}, $DEADLINE, $o{host}) or return undef;
+	    $self->{port_starttls}, $DEADLINE, $o{host}, $o{local})
+	    or return undef;
 	if ($mode eq 'tls') {
 		$c->start_tls(%{ $o{ssl} // {} }, SSL_ca_file => "$self->{dir}/ca.pem")
 		    or return undef;

@@ -118,23 +118,75 @@ a_two_attempts(void)
 	tell(verdict);
 }
 
-/* A frame that ipc_send() would not let out. */
+/* MAIL whose sender a database decides, which does not answer (hostile.t). */
 static void
-raw(struct ipc *ch, unsigned int type, uint64_t sid, const char *p, size_t n)
+mail_asked(uint64_t sid)
 {
-	uint8_t	 b[16 + 512];
-	size_t	 i;
+	ipc_start(queue, IPC_SMTP_MAIL, sid);
+	ipc_put_str(queue, "asked@database.example");
+	ipc_put_u64(queue, 0);
+	ipc_put_str(queue, "");
+	ipc_send(queue);
+}
 
-	memset(b, 0, sizeof(b));
-	b[0] = (uint8_t)(type >> 8);
-	b[1] = (uint8_t)type;
-	b[2] = (uint8_t)(n >> 8);
-	b[3] = (uint8_t)n;
-	for (i = 0; i < 8; i++)
-		b[8 + i] = (uint8_t)(sid >> (56 - 8 * i));
-	memcpy(b + 16, p, n);
-	if (write(ipc_fd(ch), b, 16 + n) == -1)
-		outcome("not-written");
+static void
+a_rcpt_while_asked(void)
+{
+	if (log_in(1) == -1)
+		return;
+	mail_asked(1);
+	rcpt(1, "r@x.example");
+	tell(verdict);
+}
+
+static void
+a_data_while_asked(void)
+{
+	if (log_in(1) == -1)
+		return;
+	mail_asked(1);
+	data(1, "me");
+	tell(finish(1, 0));
+}
+
+static void
+a_end_while_asked(void)
+{
+	if (log_in(1) == -1)
+		return;
+	mail_asked(1);
+	tell(finish(1, 0));
+}
+
+static void
+a_mail_while_asked(void)
+{
+	char	 own[300];
+
+	if (log_in(1) == -1)
+		return;
+	mail_asked(1);
+	tell(mail(1, own_address(own, sizeof(own))));
+}
+
+/* A thousand questions begun and given up, and one session closed amid one. */
+static void
+a_resets_while_asked(void)
+{
+	char	 own[300];
+	int	 i;
+
+	if (log_in(1) == -1 || log_in(2) == -1)
+		return;
+	mail_asked(2);
+	ipc_send_empty(queue, IPC_SMTP_CLOSE, 2);
+	for (i = 0; i < 1000; i++) {
+		mail_asked(1);
+		ipc_send_empty(queue, IPC_SMTP_RESET, 1);
+		if (answer(queue, IPC_SMTP_VERDICT) != VERDICT_TROUBLE)
+			break;
+	}
+	tell(i < 1000 ? -1 : mail(1, own_address(own, sizeof(own))));
 }
 
 static void
@@ -554,6 +606,11 @@ static const struct {
 	{ "after-close", a_after_close },
 	{ "reopened-session", a_reopened_session },
 	{ "two-attempts", a_two_attempts },
+	{ "rcpt-while-asked", a_rcpt_while_asked },
+	{ "data-while-asked", a_data_while_asked },
+	{ "end-while-asked", a_end_while_asked },
+	{ "mail-while-asked", a_mail_while_asked },
+	{ "resets-while-asked", a_resets_while_asked },
 	{ "forged-grant", a_forged_grant },
 	{ "wrong-direction", a_wrong_direction },
 	{ "bare-lf-body", a_bare_lf_body },

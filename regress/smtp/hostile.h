@@ -30,10 +30,14 @@ void	 start_plain(uint64_t sid);
 int	 log_in(uint64_t sid);
 int	 mail(uint64_t sid, const char *from);
 int	 rcpt(uint64_t sid, const char *to);
+void	 data(uint64_t sid, const char *ehlo);
 size_t	 piece(unsigned int type, uint64_t sid, const char *p, size_t n);
 int	 finish(uint64_t sid, uint64_t size);
 const char *own_address(char *buf, size_t size);
 int	 begin_message(uint64_t sid, const char *ehlo);
 void	 tell(int v);
+/* A frame that ipc_send() would not let out. */
+void	 raw(struct ipc *, unsigned int type, uint64_t sid, const char *p,
+    size_t n);
 
 #endif

@@ -20,6 +20,11 @@ my @attacks = (
 	[ 'after-close', 'no-grant', qr/queue\[0\]: .*event=refused/ ],
 	[ 'reopened-session', 'closed', qr/auth\[0\]: event=ipc-violation peer=frontend/ ],
 	[ 'two-attempts', 'closed', qr/auth\[0\]: event=ipc-violation peer=frontend/ ],
+	[ 'rcpt-while-asked', 'closed', qr/queue\[0\]: event=ipc-violation peer=frontend/ ],
+	[ 'data-while-asked', 'closed', qr/queue\[0\]: event=ipc-violation peer=frontend/ ],
+	[ 'end-while-asked', 'closed', qr/queue\[0\]: event=ipc-violation peer=frontend/ ],
+	[ 'mail-while-asked', 'closed', qr/queue\[0\]: event=ipc-violation peer=frontend/ ],
+	[ 'resets-while-asked', 'accepted', qr/event=started/ ],
 	[ 'forged-grant', 'closed', qr/queue\[0\]: event=ipc-violation peer=frontend.*not allowed/ ],
 	[ 'invented-local-session', 'no-grant', qr/queue\[0\]: .*event=refused/ ],
 	[ 'opened-local-session', 'closed', qr/auth\[0\]: event=ipc-violation peer=frontend/ ],
@@ -75,6 +80,8 @@ sub libexec {
 
 my $d = Msad->new(start => 0, frontend_workers => 1);
 my $u = $d->account(0);
+# a server that takes connections and never says a word
+my $silent = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1') or die;
 $d->{libexec} = libexec($d->{dir});
 $d->{no_wait} = 1;
 
@@ -83,6 +90,9 @@ sub attack {
 	my $text = $d->conf_text;
 	$text =~ s/^hostname .*/hostname "$name.example.org"/m;
 	$text .= "table credentials { \"$u->{name}\" = \"$u->{password}\@any.invalid\" }\n";
+	$text .= "table silent ldap:\"ldap://127.0.0.1:" . $silent->sockport . "\" " .
+	    "{ base b filter %u attribute mail }\n" .
+	    "match from auth sender <silent> relay box\n" if $name =~ /-while-asked$/;
 	$d->write_conf($text);
 	unlink "$d->{dir}/log";
 	$d->start;

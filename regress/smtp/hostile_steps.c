@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/child.h"
 #include "common/log.h"
@@ -89,6 +90,8 @@ static const struct ipc_handler handlers[] = {
 	{ IPC_SMTP_CREDIT, on_ignored },
 	{ IPC_AUTH_RESULT, on_verdict },
 	{ IPC_AUTH_CHALLENGE, on_ignored },
+	{ IPC_SESSION_REFUSE, on_ignored },
+	{ IPC_SESSION_GRANTED, on_ignored },
 	{ IPC_KEY_SIGNED, on_signed },
 	{ 0, NULL }
 };
@@ -193,7 +196,7 @@ rcpt(uint64_t sid, const char *to)
 	return answer(queue, IPC_SMTP_VERDICT);
 }
 
-static void
+void
 data(uint64_t sid, const char *ehlo)
 {
 	ipc_start(queue, IPC_SMTP_DATA, sid);
@@ -279,4 +282,23 @@ tell(int v)
 		}
 	snprintf(buf, sizeof(buf), "verdict-%d", v);
 	outcome(buf);
+}
+
+/* A frame that ipc_send() would not let out. */
+void
+raw(struct ipc *ch, unsigned int type, uint64_t sid, const char *p, size_t n)
+{
+	uint8_t	 b[16 + 512];
+	size_t	 i;
+
+	memset(b, 0, sizeof(b));
+	b[0] = (uint8_t)(type >> 8);
+	b[1] = (uint8_t)type;
+	b[2] = (uint8_t)(n >> 8);
+	b[3] = (uint8_t)n;
+	for (i = 0; i < 8; i++)
+		b[8 + i] = (uint8_t)(sid >> (56 - 8 * i));
+	memcpy(b + 16, p, n);
+	if (write(ipc_fd(ch), b, 16 + n) == -1)
+		outcome("not-written");
 }

@@ -11,7 +11,7 @@ my $d = Msad->new;
 my $u = $d->account(0);
 my %user = ('msad-frontend' => '_msad', 'msad-auth' => '_msada', 'msad-pam' => 'root',
     'msad-keys' => '_msadk', 'msad-queue' => '_msadq', 'msad-relay' => '_msadr',
-    'msad-resolver' => '_msadn', 'msad-control' => '_msadc');
+    'msad-resolver' => '_msadn', 'msad-control' => '_msadc', 'msad-lookup' => '_msadl');
 my $c = $d->session(0);
 
 sub status {
@@ -96,7 +96,10 @@ subtest 'libraries' => sub {
 		is(!!($ldd =~ /libpam/), !!$want, "$prog: libpam " . ($want ? 'yes' : 'no'));
 		$want = $prog =~ /frontend|relay/;
 		is(!!($ldd =~ /libtls/), !!$want, "$prog: libtls " . ($want ? 'yes' : 'no'));
-		$want = $prog =~ /frontend|queue|relay/;
+		$want = $prog eq 'msad-lookup';
+		is(!!($ldd =~ /lib$_/), !!$want, "$prog: $_ " . ($want ? 'yes' : 'no'))
+		    for 'sqlite3', 'ldap', 'lber';
+		$want = $prog =~ /frontend|queue|relay|lookup/;	# lookup's by libldap
 		is(!!($ldd =~ /libidn2/), !!$want, "$prog: libidn2 " . ($want ? 'yes' : 'no'));
 	}
 };
@@ -146,7 +149,8 @@ subtest 'a worker dies' => sub {
 	$_->close for @s;
 	ok(wait_for { (() = $d->child_named('msad-frontend')) == 2 }, 'it is started again');
 	works('after a front-end');
-	for my $name ('msad-relay', 'msad-resolver', 'msad-control', 'msad-auth') {
+	for my $name ('msad-relay', 'msad-resolver', 'msad-control', 'msad-auth',
+	    'msad-lookup') {
 		my @old = $d->child_named($name);
 		kill('KILL', map { $_->{pid} } @old);
 		my %old = map { $_->{pid} => 1 } @old;

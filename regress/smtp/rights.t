@@ -77,5 +77,40 @@ says(mail($c, 'free@anything.example'), 250, '2.0.0', 'any: after it, in the sam
 ok($d->mails_wait(1, qr/as free/, "$d->{dir}/any"), 'by the new rule');
 $c->quit;
 
+# sub-addresses, case, entries for all: the same for envelope and header
+spew("$d->{dir}/senders", "$ann->{name}: sales\@example.org\n" .
+    "$bob->{name}: $ann->{name}+lists\@example.org, *\n" .
+    "*: info\@example.org\n", 0600);
+$d->{tables} = "table \"f\" file:\"$d->{dir}/senders\"\n" .
+    "subaddress \"+\"\nlocal-part ignore-case\n";
+$d->{match} = "match from auth except { external, address } " .
+    "sender { own, <f> } relay \"box\"\n";
+$d->write_conf;
+is($d->msactl('reload')->{status}, 0, 'msactl reload');
+$c = $d->session(0);
+my $n = $ann->{name};
+for my $from ($ann->{address}, "$n+shop\@example.org", "\"$n+a b\"\@example.org",
+    uc($n) . "+X\@example.org", 'Sales+eu@example.org', 'INFO@example.org') {
+	says(mail($c, $from), 250, '2.0.0', "R6409-6.1-a with sub-addresses: $from");
+}
+for my $from ("$n+lists\@example.org", "$n-x\@example.org", "+$n\@example.org",
+    "x+$n\@example.org", "${n}x+y\@example.org", "$n+shop\@other.example",
+    'any@where.example') {
+	says(mail($c, $from), 550, '5.7.1', "R6409-6.1-a not by a sub-address: $from");
+	my $r = $c->submit($ann->{address}, 'rcpt@x.example',
+	    "From: <$from>\r\nSubject: x\r\n\r\nx\r\n");
+	$c->cmd('RSET');
+	says($r, 550, '5.7.1', "R6409-6.1-b nor in From: $from");
+}
+my $r = $c->submit($ann->{address}, 'rcpt@x.example',
+    "From: Ann <$n+shop\@example.org>\r\nSender: sales\@example.org\r\n" .
+    "Subject: as another\r\n\r\nx\r\n");
+says($r, 250, '2.0.0', 'R6409-6.1-b From with a sub-address, Sender of a table');
+$c->quit;
+$c = $d->session(1);
+says(mail($c, "$n+lists\@example.org"), 250, '2.0.0', 'what is listed by name is his');
+says(mail($c, 'any@where.example'), 250, '2.0.0', 'and * is any address');
+$c->quit;
+
 $d->done;
 done_testing;

@@ -98,7 +98,7 @@ for my $p (glob("$Msad::BUILD/msad-*"), "$Msad::BUILD/msad", "$Msad::BUILD/msact
 is(join(' ', @{ $link{libpam} }), 'msad-pam', 'libpam in msad-pam alone');
 is(join(' ', sort @{ $link{libtls} }), 'msad-frontend msad-relay', 'libtls in frontend and relay alone');
 ok(!grep({ $_ eq 'msad' || $_ eq 'msad-pam' } @{ $link{libcrypto} }), 'no libcrypto in the programs that run as root');
-is(join(' ', sort @{ $link{libjansson} }), 'msactl msad-control', 'libjansson in control and msactl alone');
+is(join(' ', sort @{ $link{libjansson} }), 'msactl msad-auth msad-control', 'libjansson in auth (tokens), control and msactl alone');
 
 $d->done;
 done_testing();

@@ -16,7 +16,8 @@ my $d = Msad->new(start => 0);
 spew("/etc/pam.d/$d->{service}", "auth required pam_unix.so nodelay\n" .
     "account required pam_unix.so\n", 0644);
 $d->start;
-my ($u, $locked) = map { $d->account($_) } 0, 1;
+# One for each: an account's failures of before slow its next one.
+my ($u, $locked, $long, $warm) = map { $d->account($_) } 0 .. 3;
 Msad::with_lock { Msad::quietly('usermod', '-L', $locked->{name}) };
 my $rounds = $ENV{MSAD_TIMING_ROUNDS} // 15;
 
@@ -33,12 +34,12 @@ sub attempt {
 
 my %who = (
 	'a wrong password' => [$u->{name}, 'not-' . $u->{password}],
-	'a long wrong password' => [$u->{name}, 'x' x 250],
+	'a long wrong password' => [$long->{name}, 'x' x 250],
 	'an unknown user' => ['no-such-' . $u->{name}, $u->{password}],
 	'a locked password' => [$locked->{name}, $locked->{password}],
 	'a system account' => ['daemon', $u->{password}],
 );
-attempt($u->{name}, 'x') for 1 .. 3;		# workers are up and warm
+attempt($warm->{name}, 'x') for 1 .. 3;		# workers are up and warm
 my (%time, %said, %from);
 # A process for each kind, since every failure takes a second.
 for my $w (sort keys %who) {

@@ -1,4 +1,5 @@
 /* links: msad/queue/author.c msad/queue/rights.c msad/queue/tables.c */
+/* links: msad/queue/form.c msad/queue/scope.c msad/queue/lookup.c */
 /* Whose name a header carries, and what from-mismatch makes of it (P3). */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -33,6 +33,9 @@ static const char	all_words[] =
     "auth \"sys\" {\n\tpam service \"msad\"\n\tmech { plain, login }\n"
     "\trealm \"example.org\"\n}\n"
     "auth \"one\" { pam service other mech plain }\n"
+    "auth \"file\" { passwd file:\"/etc/msad/passwd\" }\n"
+    "auth \"both\" { pam service other passwd file:\"/p w\" mech { plain, "
+    "scram-sha-1-plus } }\n"
     "table aliases file:\"/etc/msad/aliases\"\n"
     "table t2 { \"ann\" = \"ann@x.example, @y.example\", bob }\n"
     "table none { }\n"
@@ -44,7 +47,8 @@ static const char	all_words[] =
     "relay start { host ::1 starttls }\n"
     "relay box { maildir \"/var/mail/box\" retry 30s expire 2w }\n"
     "listen on $addrs port 465 tls pki main auth sys\n"
-    "listen on 127.0.0.1 port 587 \\\n\tstarttls pki main auth sys\n"
+    "listen on 127.0.0.1 port 587 \\\n\tstarttls pki main auth sys "
+    "grants allow\n"
     "match from auth sender { own, <aliases>, <t2> } relay smart\n"
     "listen on socket \"/run/m/submit.sock\"\n"
     "match from auth sender any relay \"box\"\n"
@@ -122,6 +126,12 @@ test_every_word(void **state)
 	a = conf_auth_find(c, "one");
 	assert_int_equal(a->mechs, CONF_MECH_PLAIN);
 	assert_string_equal(a->realm, "mail.example.org");
+
+	a = conf_auth_find(c, "file");
+	assert_null(a->pam_service);
+	assert_int_equal(a->mechs & CONF_MECH_SCRAM_SHA256_PLUS,
+	    CONF_MECH_SCRAM_SHA256_PLUS);
+	assert_string_equal(conf_auth_find(c, "both")->passwd, "/p w");
 
 	t = conf_table_find(c, "t2");
 	assert_null(t->path);
@@ -242,6 +252,29 @@ test_canonical_text(void **state)
 	conf_free(c);
 }
 
+/* A rule keeps the line of the file in the canonical text, and no other. */
+static void
+test_lines(void **state)
+{
+	static const char	 text[] = "#:x7\n#: 7\n#:7 \nhostname h\n"
+	    "queue { path \"/q\" }\ncontrol socket \"/s\"\n"
+	    "relay x { maildir \"/m\" }\n\n\n"
+	    "match from auth sender own relay x\n"
+	    "match from local sender any relay x\n";
+	struct conf	*c = parse(text), *again;
+	char		*printed = conf_print(c);
+
+	(void)state;
+	assert_non_null(strstr(printed, "\n#:10\nmatch from auth "));
+	again = parse(printed);
+	assert_int_equal(TAILQ_FIRST(&again->matches)->line, 10);
+	assert_int_equal(TAILQ_NEXT(TAILQ_FIRST(&again->matches),
+	    entry)->line, 11);
+	conf_free(again);
+	conf_free(c);
+	free(printed);
+}
+
 /* Every octet but NUL and newline comes back from the canonical text. */
 static void
 test_any_octet(void **state)
@@ -277,7 +310,7 @@ test_unknown_words(void **state)
 {
 	static const char *const	 later[] = {
 		"tenant", "dkim", "metrics", "resolver",
-		"tls-report", "cache", "mx"
+		"tls-report", "mx"
 	};
 	char				 line[100], want[100];
 	size_t				 i;
@@ -288,10 +321,21 @@ test_unknown_words(void **state)
 		snprintf(want, sizeof(want), "unknown word \"%s\"", later[i]);
 		refuse_line(line, want);
 	}
-	refuse_line("auth a { pam service x cache 60s }",
-	    "unknown word \"cache\"");
-	refuse_line("auth a { pam service x mech { plain, scram-sha-256 } }",
-	    "unknown word \"scram-sha-256\": mech is plain or login");
+	refuse_line("auth a { pam service x cache 2h }",
+	    "cache: \"2h\" is not off or a time such as 30s or 5m from 1 to "
+	    "3600");
+	refuse_line("auth a { pam service x cache 1m cache off }",
+	    "cache is given twice");
+	refuse_line("auth a { pam service x mech { plain, cram-md5 } }",
+	    "unknown word \"cram-md5\": mech is plain, login, scram-sha-256, "
+	    "scram-sha-256-plus, scram-sha-1, scram-sha-1-plus, oauthbearer, "
+	    "xoauth2 or external");
+	refuse_line("auth a { pam service x mech scram-sha-256 }",
+	    "auth \"a\": mech scram-sha-256 needs a passwd file");
+	refuse_line("auth a { pam service x passwd file:\"p\" }",
+	    "passwd: \"p\" is not an absolute path");
+	refuse_line("auth a { passwd file:\"/p\" passwd file:\"/q\" }",
+	    "passwd is given twice");
 	refuse_line("log level loud", "unknown word \"loud\": log level is "
 	    "error, warning, notice, info or debug");
 }
@@ -330,6 +374,10 @@ test_local(void **state)
 	snprintf(line, sizeof(line), "listen on socket \"%s\"", path);
 	refuse_line(line, "listen on socket: the path is too long for a "
 	    "socket");
+	refuse_line("listen on ::1 port 1 grants deny tls pki p auth a",
+	    "unknown word \"deny\": grants are allowed by \"grants allow\"\n"
+	    "t:2: pki \"p\" is not defined\n"
+	    "t:2: auth \"a\" is not defined");
 	refuse_line("match from auth user a sender own relay x",
 	    "the word \"user\" does not fit here");
 	refuse_line("match from local user \"\" sender own relay x",
@@ -357,7 +405,9 @@ test_errors(void **state)
 	    "pki \"a\": cert and key are needed");
 	refuse_line("pki a { cert \"/c\" cert \"/d\" key \"/k\" }",
 	    "cert is given twice");
-	refuse_line("auth a { }", "auth \"a\": pam service is needed");
+	refuse_line("auth a { }",
+	    "auth \"a\": pam service, passwd, oauth or client-certificates "
+	    "is needed");
 	refuse_line("auth a { pam service \"../x\" }",
 	    "pam service: \"../x\" is not a name");
 	refuse_line("table t file:\"/x\" table",
@@ -438,93 +488,6 @@ test_listen_errors(void **state)
 	    "t:2: auth \"a\" is not defined");
 	refuse_line("listen on ::1 port 25 pki p auth a", "listen needs a "
 	    "port, starttls or tls, a pki and an auth");
-}
-
-/* What holds for sessions, with the least that is needed around it. */
-static void
-test_sessions(void **state)
-{
-	static const char	 text[] =
-	    "hostname h\npki main { cert \"/c\" key \"/k\" }\n"
-	    "auth sys { pam service msad }\n"
-	    "limit session {\n\tconnections 100, per-address 10\n"
-	    "\tsize 25M\n\trecipients 50 idle-time 2m, header-size 64K\n"
-	    "\tmails 7 data-rate 0\n}\nearly-talker reject\n"
-	    "convert off\n"
-	    "proxy from { 10.0.0.0/24, 2001:db8::/32 127.0.0.1 }\n"
-	    "bar from 192.0.2.0/24\n"
-	    "listen on 127.0.0.1 port 465 tls pki main auth sys proxy-v2\n"
-	    "listen on 127.0.0.1 port 466 tls pki main auth sys proxy-v1 "
-	    "proxy-v2\n"
-	    "listen on 127.0.0.1 port 467 tls pki main auth sys\n";
-	struct conf		*c = parse(text), *again;
-	char			*printed, *twice;
-
-	(void)state;
-	printed = conf_print(c);
-	again = parse(printed);
-	twice = conf_print(again);
-	assert_string_equal(printed, twice);
-	conf_free(c);
-	assert_int_equal(again->limits.connections, 100);
-	assert_int_equal(again->limits.per_address, 10);
-	assert_int_equal(again->limits.per_network, 2000);
-	assert_int_equal(again->limits.size, 25 * 1024 * 1024);
-	assert_int_equal(again->message_size, 25 * 1024 * 1024);
-	assert_int_equal(again->limits.recipients, 50);
-	assert_int_equal(again->limits.idle_time, 120);
-	assert_int_equal(again->limits.header_size, 65536);
-	assert_int_equal(again->limits.mails, 7);
-	assert_int_equal(again->limits.data_rate, 0);
-	assert_true(again->early_reject);
-	assert_true(again->convert_off);
-	assert_int_equal(conf_listener_find(again, 0)->proxy, CONF_PROXY_V2);
-	assert_int_equal(conf_listener_find(again, 1)->proxy,
-	    CONF_PROXY_V1 | CONF_PROXY_V2);
-	assert_int_equal(conf_listener_find(again, 2)->proxy, 0);
-	assert_int_equal(TAILQ_FIRST(&again->proxies)->net.prefix, 24);
-	assert_int_equal(TAILQ_FIRST(&again->barred)->net.prefix, 24);
-	conf_free(again);
-	free(printed);
-	free(twice);
-}
-
-static void
-test_sessions_errors(void **state)
-{
-	(void)state;
-	refuse_line("limit session { speed 9 }",
-	    "unknown word \"speed\" in limit session");
-	refuse_line("limit session { mails 1 mails 2 }",
-	    "mails is given twice");
-	refuse_line("limit session { mails 0 }",
-	    "mails: \"0\" is not a number from 1 to 1000000000");
-	refuse_line("limit session { mails 1K }",
-	    "mails: \"1K\" is not a number from 1 to 1000000000");
-	refuse_line("limit session { recipients 1001 }",
-	    "recipients: \"1001\" is not a number from 1 to 1000");
-	refuse_line("limit session { idle-time 5 }", "idle-time: \"5\" is not "
-	    "a time such as 30s or 5m from 1 to 86400");
-	refuse_line("limit session { size 99999999999999999999G }", "size: "
-	    "\"99999999999999999999G\" is not a size such as 64K or 25M from "
-	    "65536 to 4294967296");
-	refuse("hostname h\nlimit session { mails 5 }\n"
-	    "limit session { received 5 }\n",
-	    "t:3: limit session is given twice\n");
-	refuse_line("convert 8bit", "unknown word \"8bit\": convert is 7bit or "
-	    "off");
-	refuse("hostname h\nconvert 7bit\nconvert off\n",
-	    "t:3: convert is given twice\n");
-	refuse_line("early-talker ignore", "unknown word \"ignore\": "
-	    "early-talker is accept or reject");
-	refuse_line("proxy from 10.0.0.1/24", "proxy from: \"10.0.0.1/24\" is "
-	    "no network such as 192.0.2.0/24 or 2001:db8::/32");
-	refuse_line("bar from host.example", "bar from: \"host.example\" is "
-	    "no network such as 192.0.2.0/24 or 2001:db8::/32");
-	refuse("hostname h\npki p { cert \"/c\" key \"/k\" }\n"
-	    "auth a { pam service x }\n"
-	    "listen on ::1 port 465 tls pki p auth a proxy-v1\n",
-	    "t:4: proxy-v1 and proxy-v2 need proxy from { ... }\n");
 }
 
 static void
@@ -784,71 +747,14 @@ test_header_words(void **state)
 	    "is empty");
 }
 
-/* starttls optional where nobody can listen, add-auth-results. */
-static void
-test_switches(void **state)
-{
-	static const char	 text[] = "hostname h\nadd-auth-results\n"
-	    "address-literals refuse\nreceived-privacy off\n"
-	    "pki p { cert /c key /k }\nauth a { pam service s }\n"
-	    "relay r { maildir /m }\n"
-	    "listen on { 127.9.9.9, ::1 } port 25 starttls optional pki p "
-	    "auth a\n"
-	    "listen on 0.0.0.0 port 26 starttls optional insecure pki p "
-	    "auth a\n"
-	    "listen on 127.0.0.1 port 27 starttls pki p auth a\n"
-	    "match from auth sender own relay r\n";
-	static const bool	 want[][2] = {
-		{ true, false }, { true, false }, { true, true },
-		{ false, false }
-	};
-	struct conf		*conf, *again;
-	struct conf_listener	*l;
-	char			*printed;
-	size_t			 i = 0;
-
-	(void)state;
-	conf = parse(text);
-	assert_true(conf->auth_results);
-	printed = conf_print(conf);
-	again = parse(printed);
-	assert_true(again->auth_results);
-	assert_true(again->literals_refused && again->client_shown);
-	TAILQ_FOREACH(l, &again->listeners, entry) {
-		assert_int_equal(l->optional, want[i][0]);
-		assert_int_equal(l->insecure, want[i++][1]);
-	}
-	assert_int_equal(i, 4);
-	free(printed);
-	conf_free(conf);
-	conf_free(again);
-	refuse("hostname h\npki p { cert /c key /k }\n"
-	    "auth a { pam service s }\n"
-	    "listen on 10.0.0.1 port 25 starttls optional pki p auth a\n",
-	    "t:4: starttls optional on 10.0.0.1: what clients send there can "
-	    "be read on the way; write insecure beside it if that is meant\n");
-	refuse_line("address-literals no", "unknown word \"no\": "
-	    "address-literals is accept or refuse");
-	refuse_line("received-privacy no", "unknown word \"no\": "
-	    "received-privacy is on or off");
-	refuse("hostname h\nreceived-privacy on\nreceived-privacy off\n",
-	    "t:3: received-privacy is given twice\n");
-	refuse_line("listen on ::1 port 25 tls optional",
-	    "the word \"optional\" does not fit here");
-	refuse_line("listen on ::1 port 25 starttls insecure",
-	    "the word \"insecure\" does not fit here");
-	refuse("hostname h\nadd-auth-results\nadd-auth-results\n",
-	    "t:3: add-auth-results is given twice\n");
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest	 tests[] = {
-		cmocka_unit_test(test_switches),
 		cmocka_unit_test(test_every_word),
 		cmocka_unit_test(test_canonical),
 		cmocka_unit_test(test_canonical_text),
+		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_any_octet),
 		cmocka_unit_test(test_unknown_words),
 		cmocka_unit_test(test_local),
@@ -856,8 +762,6 @@ main(void)
 		cmocka_unit_test(test_relay_errors),
 		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_listen_errors),
-		cmocka_unit_test(test_sessions),
-		cmocka_unit_test(test_sessions_errors),
 		cmocka_unit_test(test_header_words),
 		cmocka_unit_test(test_several_errors),
 		cmocka_unit_test(test_macros),

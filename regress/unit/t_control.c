@@ -1,4 +1,5 @@
-/* links: msad/control/client.c msad/control/question.c */
+/* links: msad/control/client.c msad/control/question*.c */
+/* links: regress/unit/control_side.c */
 /* links: msad/control/answer.c msad/control/request.c */
 /* links: msad/control/peers.c msad/control/stats.c */
 /* libs: jansson */
@@ -33,6 +34,7 @@
 #include "msad/control/client.h"
 #include "msad/control/question.h"
 #include "msad/control/stats.h"
+#include "regress/unit/control_side.h"
 
 #define LINES_MAX	64
 
@@ -119,18 +121,6 @@ put_end(struct ipc *ch, uint64_t sid, uint8_t status, uint32_t matched,
 	ipc_send(ch);
 }
 
-static void
-read_caller(struct ipc_reader *r)
-{
-	uint16_t	 n;
-
-	assert_int_equal(ipc_get_u32(r), getuid());
-	n = ipc_get_u16(r);
-	assert_in_range(n, 1, 64);
-	while (n-- > 0)
-		ipc_get_u32(r);
-}
-
 static int
 on_list(struct ipc *ch, struct ipc_msg *msg, void *arg)
 {
@@ -188,6 +178,62 @@ on_one(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	return 0;
 }
 
+/* --- auth and users --- */
+
+static struct ipc		*auth, *auth_ch;
+
+/* The queue's part of "test session", and its pages of users. */
+static int
+on_trial(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+
+	(void)arg;
+	ipc_reader(&r, msg);
+	read_caller(&r);
+	assert_true(slice_is(ipc_get_str(&r), "ann"));
+	assert_true(slice_is(ipc_get_str(&r), "sys"));
+	assert_int_equal(ipc_get_u8(&r), GRANT_ADDRESS);
+	assert_true(slice_is(ipc_get_str(&r), ""));
+	assert_true(slice_is(ipc_get_str(&r), "b@c"));
+	assert_true(ipc_done(&r));
+	put_fact(ch, IPC_CTL_QUEUE_FACT, msg->sid, "result", "accepted");
+	put_end(ch, msg->sid, 0, 1, 0);
+	return 0;
+}
+
+static int
+on_users(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+	uint64_t		 epoch, sid;
+
+	(void)arg;
+	ipc_reader(&r, msg);
+	read_caller(&r);
+	epoch = ipc_get_u64(&r);
+	sid = ipc_get_u64(&r);
+	ipc_get_u16(&r);
+	assert_true(ipc_done(&r));
+	/* behind the one sent last */
+	assert_true(epoch == (sid == 0 ? 0 : 7));
+	asked++;
+	ipc_start(ch, IPC_CTL_QUEUE_USER, msg->sid);
+	ipc_put_u64(ch, 7);
+	ipc_put_u64(ch, sid + 1);
+	ipc_put_str(ch, "ann");
+	ipc_put_str(ch, "acme");
+	ipc_put_str(ch, "sys");
+	ipc_put_str(ch, "PLAIN");
+	ipc_put_str(ch, "192.0.2.1");
+	ipc_put_str(ch, "printer");
+	ipc_put_u64(ch, 1000);
+	ipc_put_u8(ch, GRANT_SEEN);
+	ipc_send(ch);
+	put_end(ch, msg->sid, 0, 1, --pages > 0);
+	return 0;
+}
+
 /* --- msad --- */
 
 static void
@@ -228,6 +274,8 @@ static const struct ipc_handler	 queue_side[] = {
 	{ IPC_CTL_QUEUE_SHOW, on_one },
 	{ IPC_CTL_QUEUE_FLUSH, on_one },
 	{ IPC_CTL_QUEUE_REMOVE, on_one },
+	{ IPC_CTL_QUEUE_USERS, on_users },
+	{ IPC_CTL_QUEUE_TEST, on_trial },
 	{ 0, NULL }
 };
 
@@ -343,6 +391,7 @@ setup(void **state)
 	}
 	memset(&conf, 0, sizeof(conf));
 	asked = mute = pages = 0;
+	memset(&seen, 0, sizeof(seen));
 	socketpair(AF_UNIX, SOCK_STREAM, 0, sv);
 	parent_ch = ipc_new(sv[0], ROLE_CONTROL, ROLE_PARENT, control_parent,
 	    on_closed, NULL);
@@ -353,7 +402,13 @@ setup(void **state)
 	    question_queue_handlers, on_closed, NULL);
 	queue = ipc_new(sv[1], ROLE_QUEUE, ROLE_CONTROL, queue_side,
 	    on_closed, NULL);
-	question_set_queue(queue_ch);
+	question_set_channel(ROLE_QUEUE, queue_ch);
+	socketpair(AF_UNIX, SOCK_STREAM, 0, sv);
+	auth_ch = ipc_new(sv[0], ROLE_CONTROL, ROLE_AUTH,
+	    question_auth_handlers, on_closed, NULL);
+	auth = ipc_new(sv[1], ROLE_AUTH, ROLE_CONTROL, auth_side, on_closed,
+	    NULL);
+	question_set_channel(ROLE_AUTH, auth_ch);
 	snprintf(path, sizeof(path), "/tmp/msad-t_control.%d", (int)getpid());
 	unlink(path);
 	strlcpy(sun.sun_path, path, sizeof(sun.sun_path));
@@ -373,7 +428,8 @@ teardown(void **state)
 {
 	(void)state;
 	close(sock);
-	question_set_queue(NULL);
+	question_set_channel(ROLE_QUEUE, NULL);
+	question_set_channel(ROLE_AUTH, NULL);
 	while (!TAILQ_EMPTY(&clients))
 		event_base_loop(base, EVLOOP_ONCE);
 	clients_unlisten();
@@ -382,10 +438,110 @@ teardown(void **state)
 	ipc_free(msad);
 	ipc_free(queue_ch);
 	ipc_free(queue);
+	ipc_free(auth_ch);
+	ipc_free(auth);
 	return 0;
 }
 
 /* --- tests --- */
+
+static void
+t_auth_lists(void **state)
+{
+	(void)state;
+	seen.pages = 3;
+	ask("{\"cmd\":\"show bans\"}\n");
+	assert_int_equal(seen.asked, 3);
+	assert_true(seen.after == 4);
+	assert_non_null(strstr(in, "{\"network\":\"192.0.2.0/24\","
+	    "\"seconds\":60,\"manual\":true,\"failures\":7}\n"
+	    "{\"user\":\"ann\xef\xbf\xbd\",\"block\":\"sys\","
+	    "\"failures\":8,\"refused\":9}\n"));
+	seen.pages = 1;
+	ask("{\"cmd\":\"show grants\"}\n");
+	assert_string_equal(in, "{\"address\":\"::1\",\"user\":\"ann\","
+	    "\"block\":\"sys\",\"seconds\":5,\"sessions\":6}\n"
+	    "{\"end\":true,\"status\":0}\n");
+}
+
+static void
+t_auth_changes(void **state)
+{
+	(void)state;
+	ask("{\"cmd\":\"ban\",\"network\":\"::1\",\"seconds\":9}\n");
+	assert_int_equal(seen.type, IPC_CTL_AUTH_BAN);
+	assert_string_equal(seen.text[0], "::1");
+	assert_int_equal(seen.seconds, 9);
+	assert_string_equal(in, "{\"end\":true,\"status\":0}\n");
+	ask("{\"cmd\":\"unban\",\"all\":true}\n");
+	assert_int_equal(seen.type, IPC_CTL_AUTH_UNBAN);
+	assert_string_equal(seen.text[0], "");
+	assert_string_equal(in, "{\"end\":true,\"status\":0,\"matched\":3}\n");
+	ask("{\"cmd\":\"grant\",\"address\":\"::2\",\"user\":\"ann\","
+	    "\"seconds\":60}\n");
+	assert_int_equal(seen.type, IPC_CTL_AUTH_GRANT);
+	assert_string_equal(seen.text[0], "::2");
+	assert_string_equal(seen.text[1], "ann");
+	assert_string_equal(seen.text[2], "");
+	ask("{\"cmd\":\"grant remove\",\"address\":\"bad\"}\n");
+	assert_string_equal(in, "{\"end\":true,\"status\":1,"
+	    "\"error\":\"no such \\u001B thing\"}\n");
+}
+
+static void
+t_tests(void **state)
+{
+	(void)state;
+	ask("{\"cmd\":\"test auth\",\"user\":\"ann\",\"password\":\"pw\"}\n");
+	assert_string_equal(seen.text[0], "ann");
+	assert_string_equal(seen.text[3], "pw");
+	assert_string_equal(in, "{\"result\":\"refused\"}\n"
+	    "{\"end\":true,\"status\":0}\n");
+	/* auth first, then the queue with what auth said */
+	ask("{\"cmd\":\"test session\",\"address\":\"::1\","
+	    "\"user\":\"ann\",\"from\":\"\",\"to\":\"b@c\"}\n");
+	assert_string_equal(in, "{\"block\":\"sys\",\"granted\":\"ann\","
+	    "\"result\":\"accepted\"}\n{\"end\":true,\"status\":0}\n");
+	ask("{\"cmd\":\"test session\",\"address\":\"bad\","
+	    "\"user\":\"ann\",\"from\":\"\",\"to\":\"b@c\"}\n");
+	assert_non_null(strstr(in, "\"status\":1"));
+}
+
+static void
+t_users(void **state)
+{
+	(void)state;
+	pages = 3;
+	ask("{\"cmd\":\"show users\"}\n");
+	assert_int_equal(asked, 3);
+	assert_non_null(strstr(in, "{\"session\":\"7-1\",\"user\":\"ann\","
+	    "\"tenant\":\"acme\",\"client\":\"192.0.2.1\","
+	    "\"mechanism\":\"PLAIN\",\"since\":1000,\"block\":\"sys\","
+	    "\"label\":\"printer\",\"proof\":\"external\"}\n"
+	    "{\"session\":\"7-2\","));
+}
+
+static void
+t_auth_lost(void **state)
+{
+	(void)state;
+	seen.mute = 1;
+	say("{\"cmd\":\"test auth\",\"user\":\"ann\",\"password\":\"pw\"}\n");
+	while (seen.asked == 0)
+		event_base_loop(base, EVLOOP_ONCE);
+	in[in_len = 0] = '\0';
+	question_set_channel(ROLE_AUTH, NULL);
+	assert_true(hear(1));
+	assert_non_null(strstr(in, "the authenticator went away"));
+	ask("{\"cmd\":\"show bans\"}\n");
+	assert_non_null(strstr(in, "the authenticator cannot be reached now"));
+	question_set_channel(ROLE_AUTH, auth_ch);
+	/* an answer to nobody is passed over */
+	put_auth_end(auth, seen.sid, 0, 0, 0);
+	seen.mute = 0;
+	ask("{\"cmd\":\"auth flush\",\"all\":true}\n");
+	assert_non_null(strstr(in, "\"matched\":3"));
+}
 
 static void
 t_show(void **state)
@@ -491,7 +647,7 @@ t_status(void **state)
 	assert_non_null(strstr(in, "\"accepting\":true,\"processes\":["
 	    "{\"name\":\"msad\",\"index\":0,\"pid\":4711,\"uid\":99,"
 	    "\"started\":1000,\"restarts\":2},"));
-	question_set_queue(NULL);
+	question_set_channel(ROLE_QUEUE, NULL);
 	ask("{\"cmd\":\"show status\"}\n");
 	assert_non_null(strstr(in, "\"accepting\":false"));
 }
@@ -601,13 +757,13 @@ t_queue_lost(void **state)
 	say("{\"cmd\":\"queue list\"}\n");
 	while (asked == 0)
 		event_base_loop(base, EVLOOP_ONCE);
-	question_set_queue(NULL);
+	question_set_channel(ROLE_QUEUE, NULL);
 	assert_true(hear(1));
 	assert_non_null(strstr(in, "the queue went away"));
 	ask("{\"cmd\":\"queue list\"}\n");
 	assert_non_null(strstr(in, "the queue cannot be reached now"));
 	mute = 0;
-	question_set_queue(queue_ch);
+	question_set_channel(ROLE_QUEUE, queue_ch);
 	/* an answer to the lost question comes late: nobody gets it */
 	put_message(queue, last_sid, 1, "");
 	put_end(queue, last_sid, 0, 1, 0);
@@ -701,7 +857,8 @@ main(void)
 		T(t_pages), T(t_status), T(t_parent), T(t_pipelined),
 		T(t_half_closed), T(t_denied), T(t_allowed), T(t_bad_request),
 		T(t_long_request), T(t_queue_lost), T(t_caller_gone),
-		T(t_many), T(t_sums)
+		T(t_many), T(t_sums), T(t_auth_lists), T(t_auth_changes),
+		T(t_tests), T(t_users), T(t_auth_lost)
 	};
 #undef T
 	int	 failed;

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -115,6 +116,108 @@ t_refused(void **state)
 			fail_msg("taken: %s", lines[i]);
 }
 
+static void
+take(struct request *req, const char *line)
+{
+	if (parse(req, line, strlen(line)) == -1)
+		fail_msg("refused: %s", line);
+}
+
+/* Requests about logins: each text in its place, the others empty. */
+static void
+t_logins(void **state)
+{
+	struct request	 req;
+
+	(void)state;
+	take(&req, "{\"cmd\":\"ban\",\"network\":\"192.0.2.0/24\","
+	    "\"seconds\":600}");
+	assert_int_equal(req.cmd, REQUEST_BAN);
+	assert_string_equal(req.network, "192.0.2.0/24");
+	assert_int_equal(req.seconds, 600);
+	assert_string_equal(req.address, "");
+	take(&req, "{\"cmd\":\"ban\",\"network\":\"::1\"}");
+	assert_int_equal(req.seconds, 0);
+	take(&req, "{\"cmd\":\"unban\",\"all\":true}");
+	assert_true(req.all);
+	take(&req, "{\"cmd\":\"auth flush\",\"user\":\"\u00e9\"}");
+	assert_string_equal(req.user, "\xc3\xa9");
+	take(&req, "{\"cmd\":\"grant\",\"address\":\"::1\",\"user\":\"a\","
+	    "\"seconds\":1,\"block\":\"sys\"}");
+	assert_string_equal(req.block, "sys");
+	take(&req, "{\"cmd\":\"test auth\",\"user\":\"a\","
+	    "\"password\":\" \\t\\u0001\"}");
+	assert_string_equal(req.password, " \t\001");
+	take(&req, "{\"cmd\":\"test session\",\"address\":\"::1\","
+	    "\"user\":\"a\",\"from\":\"\",\"to\":\"b@c\"}");
+	assert_string_equal(req.from, "");
+	assert_string_equal(req.to, "b@c");
+}
+
+static void
+t_logins_refused(void **state)
+{
+	static const char *const lines[] = {
+		"{\"cmd\":\"ban\"}", "{\"cmd\":\"ban\",\"all\":true}",
+		"{\"cmd\":\"ban\",\"network\":\"\"}",
+		"{\"cmd\":\"ban\",\"network\":[\"::1\"]}",
+		"{\"cmd\":\"ban\",\"network\":\"a\\u0000\"}",
+		"{\"cmd\":\"ban\",\"network\":\"a\\n\"}",
+		"{\"cmd\":\"ban\",\"network\":\"a\\u007f\"}",
+		"{\"cmd\":\"ban\",\"network\":\"a\",\"seconds\":0}",
+		"{\"cmd\":\"ban\",\"network\":\"a\",\"seconds\":-1}",
+		"{\"cmd\":\"ban\",\"network\":\"a\",\"seconds\":1.0}",
+		"{\"cmd\":\"ban\",\"network\":\"a\",\"seconds\":\"1\"}",
+		"{\"cmd\":\"ban\",\"network\":\"a\",\"seconds\":4294967296}",
+		"{\"cmd\":\"ban\",\"network\":\"a\",\"user\":\"b\"}",
+		"{\"cmd\":\"unban\"}",
+		"{\"cmd\":\"unban\",\"all\":true,\"network\":\"a\"}",
+		"{\"cmd\":\"auth flush\"}",
+		"{\"cmd\":\"auth flush\",\"user\":\"\"}",
+		"{\"cmd\":\"show users\",\"user\":\"a\"}",
+		"{\"cmd\":\"grant\",\"address\":\"a\",\"user\":\"b\"}",
+		"{\"cmd\":\"grant\",\"user\":\"b\",\"seconds\":1}",
+		"{\"cmd\":\"grant remove\"}",
+		"{\"cmd\":\"test auth\",\"user\":\"a\"}",
+		"{\"cmd\":\"test auth\",\"user\":\"a\",\"password\":\"\"}",
+		"{\"cmd\":\"test auth\",\"user\":\"a\","
+		    "\"password\":\"x\\u0000\"}",
+		"{\"cmd\":\"test session\",\"address\":\"a\",\"user\":\"b\","
+		    "\"from\":\"c\",\"to\":\"\"}",
+		"{\"cmd\":\"test session\",\"address\":\"a\",\"user\":\"b\","
+		    "\"to\":\"c\"}"
+	};
+	struct request	 req;
+	size_t		 i;
+
+	(void)state;
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (parse(&req, lines[i], strlen(lines[i])) != -1)
+			fail_msg("taken: %s", lines[i]);
+}
+
+/* Each text up to its bound, and no octet more. */
+static void
+t_bounds(void **state)
+{
+	char		 line[2048], text[1100];
+	struct request	 req;
+	size_t		 n;
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	for (n = 1; n < 1100; n++) {
+		snprintf(line, sizeof(line), "{\"cmd\":\"test auth\","
+		    "\"user\":\"u\",\"password\":\"%.*s\"}", (int)n, text);
+		assert_int_equal(parse(&req, line, strlen(line)),
+		    n <= 1024 ? 0 : -1);
+		snprintf(line, sizeof(line), "{\"cmd\":\"auth flush\","
+		    "\"user\":\"%.*s\"}", (int)n, text);
+		assert_int_equal(parse(&req, line, strlen(line)),
+		    n <= 255 ? 0 : -1);
+	}
+}
+
 /* Deep nesting, a NUL, a line at the bound and one above it. */
 static void
 t_hostile(void **state)
@@ -196,6 +299,9 @@ main(void)
 	const struct CMUnitTest	 tests[] = {
 		cmocka_unit_test(t_requests),
 		cmocka_unit_test(t_refused),
+		cmocka_unit_test(t_logins),
+		cmocka_unit_test(t_logins_refused),
+		cmocka_unit_test(t_bounds),
 		cmocka_unit_test(t_hostile),
 		cmocka_unit_test(t_text),
 		cmocka_unit_test(t_numbers)

@@ -19,6 +19,7 @@ static uint8_t *
 sample(size_t *len)
 {
 	struct envelope	e = { .flags = ENVELOPE_8BITMIME, .arrival = 1700000000,
+		.not_before = 1800000000,
 		.header_len = 321, .user = SLICE_STR("ann"),
 		.tenant = SLICE_STR("acme"), .auth = SLICE_STR("sys"),
 		.mech = SLICE_STR("PLAIN"), .relay = SLICE_STR("smart"),
@@ -47,6 +48,7 @@ round_trip(void **state)
 	assert_int_equal(envelope_decode(p, len, &e), 0);
 	assert_int_equal(e.flags, ENVELOPE_8BITMIME);
 	assert_int_equal(e.arrival, 1700000000);
+	assert_int_equal(e.not_before, 1800000000);
 	assert_int_equal(e.header_len, 321);
 	assert_true(slice_is(e.sender, "ann@example.org"));
 	assert_int_equal(e.nrcpts, 2);
@@ -58,6 +60,7 @@ round_trip(void **state)
 	assert_true(slice_is(s, "bb@y.example"));
 	assert_int_equal(envelope_rcpt(&e, &s, &t), 0);
 	free(p);
+	assert_int_equal(m->not_before, 1800000000);
 	assert_string_equal(message_user(m), "ann");
 	assert_string_equal(message_tenant(m), "acme");
 	assert_string_equal(message_auth(m), "sys");
@@ -130,6 +133,28 @@ version_one(void **state)
 	assert_int_equal(r.code, 550);
 	assert_int_equal(r.flags, 0);
 	assert_true(slice_is(r.reply, "no"));
+}
+
+/* What version 2 wrote is read: parameters, but no time to wait for. */
+static void
+version_two(void **state)
+{
+	static const char	old[] = "\2\0" "\0\0\0\0\0\0\0\5" "\0\0\0\11"
+	    "\0\1u" "\0\0" "\0\0" "\0\0" "\0\1r" "\0\0" "\0\0"
+	    "\0\10RET=FULL" "\0\0\0\1" "\0\3a@x" "\0\14NOTIFY=NEVER";
+	struct envelope		e;
+	struct message		*m;
+
+	(void)state;
+	assert_int_equal(envelope_decode(old, sizeof(old) - 1, &e), 0);
+	assert_int_equal(e.version, 2);
+	assert_int_equal(e.header_len, 9);
+	assert_int_equal(e.not_before, 0);
+	assert_true(slice_is(e.params, "RET=FULL"));
+	assert_non_null(m = message_new(1, 1, &e));
+	assert_int_equal(m->not_before, 0);
+	assert_int_equal(m->rcpts[0].notify, NOTIFY_NEVER);
+	message_free(m);
 }
 
 /* Parameters of the disk are parsed again, as those of a client. */
@@ -232,6 +257,7 @@ main(void)
 		cmocka_unit_test(round_trip),
 		cmocka_unit_test(cut_anywhere_is_refused),
 		cmocka_unit_test(version_one),
+		cmocka_unit_test(version_two),
 		cmocka_unit_test(false_parameters),
 		cmocka_unit_test(bounds_of_writing),
 		cmocka_unit_test(recipient_states),

@@ -1,4 +1,4 @@
-/* links: msad/queue/grant.c */
+/* links: msad/queue/grant.c msad/queue/scope.c msad/queue/form.c */
 /*
  * Grants: who a session is, kept by front-end epoch and session id.
  */
@@ -13,6 +13,7 @@
 #include "msad/queue/grant.h"
 
 static unsigned int	dropped;
+static const struct scope_claim	*scope;	/* of the next grant */
 
 static void
 drop(struct grant *g)
@@ -35,7 +36,7 @@ take(uint64_t epoch, uint64_t sid, const char *user, const char *realm,
 {
 	struct grant_claim	c = { epoch, sid, SLICE_STR(user),
 		SLICE_STR("acme"), SLICE_STR("sys"), SLICE_STR("PLAIN"),
-		SLICE_STR("192.0.2.1"), SLICE_STR(realm) };
+		SLICE_STR("192.0.2.1"), SLICE_STR(realm), scope };
 
 	return grant_take(&c, "mail.example.org", now);
 }
@@ -56,6 +57,28 @@ own_is_login_or_login_at_realm(void **state)
 	assert_non_null(g = take(1, 1, "ann", "", 0));
 	assert_string_equal(g->own, "ann@mail.example.org");
 	grant_end(g);
+}
+
+/* What restricts the credential is the grant's, or there is no grant. */
+static void
+scope_is_kept_or_refused(void **state)
+{
+	struct scope_claim	c = { .flags = GRANT_ADDRESS, .nsenders = 1,
+		.label = SLICE_STR("printer"), .rate = 3 };
+	struct grant		*g;
+
+	(void)state;
+	scope = &c;
+	c.senders[0] = SLICE_STR("ann@example.org");
+	assert_non_null(g = take(1, 1, "ann", "r", 0));
+	assert_string_equal(g->scope.label, "printer");
+	assert_int_equal(g->scope.flags, GRANT_ADDRESS);
+	assert_int_equal(g->scope.nsenders, 1);
+	grant_end(g);
+	c.senders[0] = SLICE_STR("nonsense");
+	assert_null(take(1, 1, "ann", "r", 0));
+	assert_null(grant_find(1, 1));
+	scope = NULL;
 }
 
 /* P2: a session is one user; another channel's session is another's. */
@@ -135,16 +158,64 @@ grants_grow_old(void **state)
 	grant_end_channel(1);
 }
 
+/* For pages: in the order of keys, each once, from anywhere on. */
+static void
+grants_are_listed(void **state)
+{
+	struct grant	*g;
+
+	(void)state;
+	take(2, 1, "c", "r", 0);
+	take(1, 2, "b", "r", 0);
+	take(1, 1, "a", "r", 0);
+	assert_non_null(g = grant_after(0, 0));
+	assert_string_equal(g->user, "a");
+	assert_non_null(g = grant_after(g->epoch, g->sid));
+	assert_string_equal(g->user, "b");
+	/* one that is gone meanwhile does no harm */
+	grant_end(g);
+	assert_non_null(g = grant_after(1, 2));
+	assert_string_equal(g->user, "c");
+	assert_null(grant_after(g->epoch, g->sid));
+	assert_null(grant_after(UINT64_MAX, UINT64_MAX));
+	grant_end_channel(1);
+	grant_end_channel(2);
+}
+
+static void
+grants_of_addresses_end_with_auth(void **state)
+{
+	struct scope_claim	c = { .flags = GRANT_ADDRESS };
+	struct grant		*g;
+
+	(void)state;
+	scope = &c;
+	take(1, 1, "a", "r", 0);
+	assert_non_null(g = take(1, 2, "b", "r", 0));
+	g->tx = some_transaction();
+	scope = NULL;
+	take(1, 3, "c", "r", 0);
+	assert_int_equal(grant_revoke_flagged(GRANT_ADDRESS), 2);
+	assert_null(grant_find(1, 1));
+	assert_true(g->revoked);
+	assert_false(grant_find(1, 3)->revoked);
+	assert_int_equal(grant_revoke_flagged(GRANT_ADDRESS), 0);
+	grant_end_channel(1);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest	tests[] = {
 		cmocka_unit_test(own_is_login_or_login_at_realm),
+		cmocka_unit_test(scope_is_kept_or_refused),
 		cmocka_unit_test(key_is_epoch_and_session),
 		cmocka_unit_test(nobody_is_nobody),
 		cmocka_unit_test(channel_end_ends_its_grants_alone),
 		cmocka_unit_test(revoked_grant_stays_for_its_transaction),
 		cmocka_unit_test(grants_grow_old),
+		cmocka_unit_test(grants_are_listed),
+		cmocka_unit_test(grants_of_addresses_end_with_auth),
 	};
 
 	grant_init(drop);

@@ -1,7 +1,6 @@
 /* The local socket of msad-auth, against a front-end, a queue and msad. */
-/* links: msad/auth/attempt.c msad/auth/blocks.c msad/auth/channels.c */
-/* links: msad/auth/plain.c msad/auth/sasl_text.c msad/auth/session.c */
-/* links: msad/auth/throttle.c msad/auth/workers.c msad/auth/local.c */
+/* links: msad/auth/[!a]*.c msad/auth/a[!u]*.c msad/auth/auth?*.c */
+/* libs: crypto crypt idn jansson */
 
 #include <sys/types.h>
 #include <sys/socket.h>
@@ -343,6 +342,16 @@ local_grant(uint64_t sid)
 	assert_true(slice_is(ipc_get_str(&r), ""));
 	assert_true(slice_is(ipc_get_str(&r), "LOCAL"));
 	assert_int_equal(ipc_get_u16(&r), IPC_LISTENER_LOCAL);
+	assert_true(slice_is(ipc_get_str(&r), "local"));
+	assert_int_equal(ipc_get_u16(&r), 0);
+	assert_true(slice_is(ipc_get_str(&r), ""));
+	assert_int_equal(ipc_get_u8(&r), 0);
+	assert_true(slice_is(ipc_get_str(&r), ""));
+	assert_int_equal(ipc_get_u16(&r), 0);
+	assert_int_equal(ipc_get_u16(&r), 0);
+	assert_int_equal(ipc_get_u32(&r), 0);
+	assert_int_equal(ipc_get_u64(&r), 0);
+	assert_true(ipc_done(&r));
 }
 
 /* R6409-4.3-b: kernel, name, grant, and only then the front-end. */

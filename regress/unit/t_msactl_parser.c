@@ -130,11 +130,96 @@ t_errors(void **state)
 	    "unknown word: x; expected: list show flush remove");
 	parse(&cmd, "show s");
 	assert_string_equal(error,
-	    "more than one reading: s; expected: status stats");
+	    "more than one reading: s; expected: status stats users bans "
+	    "grants");
 	parse(&cmd, "queue remove");
 	assert_string_equal(error, "a word is missing; expected: all ID");
 	parse(&cmd, "reload now");
 	assert_string_equal(error, "one word too many: now");
+}
+
+static void
+texts(const char *line, enum action action, const char *const *want,
+    unsigned int seconds)
+{
+	struct command	 cmd;
+	unsigned int	 i;
+
+	if (parse(&cmd, line) == -1)
+		fail_msg("%s: %s", line, error);
+	assert_int_equal(cmd.action, action);
+	assert_int_equal(cmd.seconds, seconds);
+	for (i = 0; i < TEXT_MAX; i++) {
+		if (want[i] == NULL)
+			assert_null(cmd.text[i]);
+		else
+			assert_string_equal(cmd.text[i], want[i]);
+	}
+}
+
+/* Words of logins: free text, times, and what may be left out. */
+static void
+t_logins(void **state)
+{
+	(void)state;
+#define W(...)	(const char *const [TEXT_MAX]){ __VA_ARGS__ }
+	texts("show users", ACTION_USERS, W(NULL), 0);
+	texts("sh b", ACTION_BANS, W(NULL), 0);
+	texts("ban 192.0.2.0/24", ACTION_BAN,
+	    W([TEXT_NETWORK] = "192.0.2.0/24"), 0);
+	texts("ban 2001:db8::1 for 10m", ACTION_BAN,
+	    W([TEXT_NETWORK] = "2001:db8::1"), 600);
+	texts("unban x", ACTION_UNBAN, W([TEXT_NETWORK] = "x"), 0);
+	texts("auth flush ann", ACTION_AUTH_FLUSH, W([TEXT_USER] = "ann"), 0);
+	texts("grant 192.0.2.1 as ann for 90s", ACTION_GRANT,
+	    W([TEXT_ADDRESS] = "192.0.2.1", [TEXT_USER] = "ann"), 90);
+	texts("g 192.0.2.1 a ann b sys f 1d", ACTION_GRANT,
+	    W([TEXT_ADDRESS] = "192.0.2.1", [TEXT_USER] = "ann",
+	    [TEXT_BLOCK] = "sys"), 86400);
+	texts("grant remove ::1", ACTION_UNGRANT,
+	    W([TEXT_ADDRESS] = "::1"), 0);
+	texts("test auth ann", ACTION_TEST_AUTH, W([TEXT_USER] = "ann"), 0);
+	texts("test auth ann sys", ACTION_TEST_AUTH,
+	    W([TEXT_USER] = "ann", [TEXT_BLOCK] = "sys"), 0);
+	texts("test auth ann from ::1", ACTION_TEST_AUTH,
+	    W([TEXT_USER] = "ann", [TEXT_ADDRESS] = "::1"), 0);
+	texts("test auth ann sys from ::1", ACTION_TEST_AUTH,
+	    W([TEXT_USER] = "ann", [TEXT_BLOCK] = "sys",
+	    [TEXT_ADDRESS] = "::1"), 0);
+	texts("test session ::1 ann a@b c@d", ACTION_TEST_SESSION,
+	    W([TEXT_ADDRESS] = "::1", [TEXT_USER] = "ann",
+	    [TEXT_FROM] = "a@b", [TEXT_TO] = "c@d"), 0);
+	/* the null sender is an empty word */
+	texts("test session ::1 ann  c@d sys", ACTION_TEST_SESSION,
+	    W([TEXT_ADDRESS] = "::1", [TEXT_USER] = "ann", [TEXT_FROM] = "",
+	    [TEXT_TO] = "c@d", [TEXT_BLOCK] = "sys"), 0);
+#undef W
+	expect("unban all", ACTION_UNBAN, true, "");
+	expect("auth flush", ACTION_AUTH_FLUSH, true, "");
+}
+
+static void
+t_logins_refused(void **state)
+{
+	static const char *const lines[] = {
+		"ban", "ban ", "ban x for", "ban x for 0s", "ban x for 5",
+		"ban x for m", "ban x for 5y", "ban x for -5m", "ban x for 5mm",
+		"ban x for 4294967296s", "ban x for 100000d", "ban x 5m",
+		"unban", "unban ", "unban all all", "auth", "auth flush a b",
+		"grant", "grant x", "grant x as", "grant x as y",
+		"grant x as y for", "grant x as  for 1m", "grant x as y block",
+		"grant x as y block b", "grant remove", "grant remove a b",
+		"test", "test auth", "test auth a b c", "test auth a from",
+		"test session a b c", "test session a b c d e f",
+		"test session  b c d", "test session a b c "
+	};
+	struct command	 cmd;
+	size_t		 i;
+
+	(void)state;
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (parse(&cmd, lines[i]) != -1)
+			fail_msg("taken: \"%s\"", lines[i]);
 }
 
 /* A long word is cut in the message, not behind its end. */
@@ -163,6 +248,8 @@ main(void)
 		cmocka_unit_test(t_ids),
 		cmocka_unit_test(t_refused),
 		cmocka_unit_test(t_errors),
+		cmocka_unit_test(t_logins),
+		cmocka_unit_test(t_logins_refused),
 		cmocka_unit_test(t_long)
 	};
 

@@ -1,5 +1,6 @@
 /* SASL PLAIN, names and passwords, slowness of failures. */
 /* links: msad/auth/plain.c msad/auth/sasl_text.c msad/auth/throttle.c */
+/* links: msad/auth/exchange.c msad/auth/credential.c */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,7 +75,7 @@ plain_good(void **state)
 	    &reason), 0);
 	assert_int_equal(u.len, 255);
 	assert_int_equal(p.len, 255);
-	assert_int_equal(plain_parse(long_message(0, 255, 511), &u, &p,
+	assert_int_equal(plain_parse(long_message(0, 255, 1024), &u, &p,
 	    &reason), 0);
 }
 
@@ -102,7 +103,7 @@ plain_bad(void **state)
 	assert_false(parses(OCTETS("\300\0ann\0secret"), "", ""));
 	assert_int_equal(plain_parse(long_message(0, 256, 8), &u, &p,
 	    &reason), -1);
-	assert_int_equal(plain_parse(long_message(0, 8, 512), &u, &p,
+	assert_int_equal(plain_parse(long_message(0, 8, 1025), &u, &p,
 	    &reason), -1);
 }
 
@@ -145,11 +146,20 @@ names(void **state)
 static void
 passwords(void **state)
 {
+	char	 octets[SASL_PASSWORD_MAX + 1];
+
+	memset(octets, 0xe4, sizeof(octets));
 	(void)state;
 	assert_true(sasl_password_ok(SLICE_STR("/\x01\x7f\302\255")));
 	assert_false(sasl_password_ok(SLICE_STR("")));
 	assert_false(sasl_password_ok(OCTETS("a\0b")));
 	assert_false(sasl_password_ok(SLICE_STR("\377")));
+	/* LOGIN says nothing of UTF-8. */
+	assert_true(sasl_octets_ok(SLICE_STR("p\344ss:w\366rd \377")));
+	assert_true(sasl_octets_ok(SLICE(octets, SASL_PASSWORD_MAX)));
+	assert_false(sasl_octets_ok(SLICE(octets, SASL_PASSWORD_MAX + 1)));
+	assert_false(sasl_octets_ok(SLICE_STR("")));
+	assert_false(sasl_octets_ok(OCTETS("a\0b")));
 }
 
 /* R4954-9-a, R4954-6-a */
@@ -160,16 +170,19 @@ slowness(void **state)
 
 	(void)state;
 	for (i = 1; i <= 100; i++) {
-		ms = throttle_answer_ms(i, 0);
+		ms = throttle_answer_ms(i, 1000, 0);
 		assert_true(ms >= 1000);
 		assert_true(ms > before || ms == THROTTLE_MAX_MS);
 		before = ms;
 	}
 	assert_int_equal(before, THROTTLE_MAX_MS);
-	assert_int_equal(throttle_answer_ms(UINT32_MAX, 0), THROTTLE_MAX_MS);
-	assert_int_equal(throttle_answer_ms(1, 2500000), 2500);
-	assert_int_equal(throttle_answer_ms(3, 2500000), 3000);
-	assert_int_equal(throttle_answer_ms(1, UINT32_MAX), THROTTLE_MAX_MS);
+	assert_int_equal(throttle_answer_ms(UINT32_MAX, 1000, 0),
+	    THROTTLE_MAX_MS);
+	assert_int_equal(throttle_answer_ms(UINT32_MAX, 0, 0), 0);
+	assert_int_equal(throttle_answer_ms(1, 1000, 2500000), 2500);
+	assert_int_equal(throttle_answer_ms(3, 1000, 2500000), 3000);
+	assert_int_equal(throttle_answer_ms(1, 1000, UINT32_MAX),
+	    THROTTLE_MAX_MS);
 
 	assert_int_equal(throttle_remaining_ms(2000, 0), 2000);
 	assert_int_equal(throttle_remaining_ms(2000, 24), 1976);

@@ -1,4 +1,5 @@
-/* links: msad/queue/rights.c msad/queue/tables.c */
+/* links: msad/queue/rights.c msad/queue/tables.c msad/queue/form.c */
+/* links: msad/queue/scope.c msad/queue/lookup.c */
 /*
  * Who may write as whom: own, any, tables, and the first match's relay.
  */
@@ -13,7 +14,9 @@
 
 #include <cmocka.h>
 
+#include "common/ipc_types.h"
 #include "msad/queue/rights.h"
+#include "msad/queue/scope.h"
 
 static const char text[] =
     "hostname \"mail.example.org\"\n"
@@ -42,7 +45,7 @@ static char		 reason[256];
 static struct conf *
 parse(const char *rules)
 {
-	char		 all[4096];
+	char		 all[8192];
 	struct conf	*c;
 
 	snprintf(all, sizeof(all), "%s%s", text, rules);
@@ -92,12 +95,24 @@ teardown(void)
 	conf_free(conf);
 }
 
-static bool	local;
+static bool			 local;
+static const struct scope	*scope;
+
+static bool
+listed(const struct tables *t, const char *name, const char *login,
+    const char *addr)
+{
+	struct forms	f;
+
+	return form_mailbox(tables_rules(t), SLICE_STR(addr), &f) &&
+	    tables_sender(t, name, SLICE_STR(login), &f);
+}
 
 static const char *
 route(const char *user, const char *own, const char *sender)
 {
-	struct rights_login	 login = { user, own, local, false };
+	struct rights_login	 login = { .user = user, .own = own,
+		.local = local, .scope = scope };
 	const char		*relay = "?";
 
 	switch (rights_route(conf, tables, &login, SLICE_STR(sender),
@@ -110,6 +125,8 @@ route(const char *user, const char *own, const char *sender)
 		return "bad";
 	case VERDICT_NO_ROUTE:
 		return "no route";
+	case VERDICT_TROUBLE:
+		return "unknown";
 	default:
 		return "other";
 	}
@@ -248,8 +265,7 @@ secrets_are_found_by_label(void **state)
 	assert_false(tables_secret(tables, "secrets", "is", &user, &password));
 	assert_false(tables_secret(tables, "aliases", "ann", &user,
 	    &password));
-	assert_false(tables_sender(tables, "secrets", SLICE_STR("isp"),
-	    SLICE_STR("me@p4ss")));
+	assert_false(listed(tables, "secrets", "isp", "me@p4ss"));
 	teardown();
 }
 
@@ -305,11 +321,9 @@ many_rows(void **state)
 	for (i = 0; i < 20000; i += 7) {
 		snprintf(login, sizeof(login), "user%d", i);
 		snprintf(addr, sizeof(addr), "alias%d@r.example", i);
-		assert_true(tables_sender(t, "aliases", SLICE_STR(login),
-		    SLICE_STR(addr)));
+		assert_true(listed(t, "aliases", login, addr));
 		snprintf(addr, sizeof(addr), "alias%d@r.example", i + 1);
-		assert_false(tables_sender(t, "aliases", SLICE_STR(login),
-		    SLICE_STR(addr)));
+		assert_false(listed(t, "aliases", login, addr));
 	}
 	tables_free(t);
 	conf_free(c);
@@ -343,6 +357,198 @@ local_rules_are_for_local_users(void **state)
 	teardown();
 }
 
+/* Entries that stand for all: any address, everybody. */
+static void
+everybody_and_anything(void **state)
+{
+	(void)state;
+	conf = parse("match from auth sender <aliases> relay \"one\"\n");
+	assert_non_null(tables = load(conf, "boss: *\n"
+	    "*: info@r.example, @open.example\n" "ann: ann@x.example\n",
+	    "isp: me p4ss\n"));
+	assert_string_equal(route("boss", "x@y", "any@where.example"), "one");
+	assert_string_equal(route("ann", "x@y", "info@r.example"), "one");
+	assert_string_equal(route("bob", "x@y", "x@open.example"), "one");
+	assert_string_equal(route("ann", "x@y", "ann@x.example"), "one");
+	assert_string_equal(route("bob", "x@y", "ann@x.example"), "denied");
+	assert_string_equal(route("ann", "x@y", "any@where.example"),
+	    "denied");
+	/* a login of that name is nobody special */
+	assert_string_equal(route("*", "x@y", "ann@x.example"), "denied");
+	teardown();
+}
+
+/* Who may use what with sub-addresses: every row of the table. */
+static void
+sub_addresses(void **state)
+{
+	static const struct {
+		const char	*user, *sender, *want;
+	} rows[] = {
+		{ "ann", "ann@r.example", "one" },
+		{ "ann", "ann+x@r.example", "one" },
+		{ "ann", "\"ann+x\"@r.example", "one" },
+		{ "ann", "\"a\\nn+x y\"@r.example", "one" },
+		{ "ann", "ann+@r.example", "one" },
+		{ "ann", "Ann+x@r.example", "denied" },
+		{ "ann", "ann-x@r.example", "denied" },
+		{ "ann", "+ann@r.example", "denied" },
+		{ "ann", "annx+x@r.example", "denied" },
+		{ "ann", "ann+x@s.example", "denied" },
+		/* given to another by name: it is no sub-address of hers */
+		{ "ann", "ann+lists@r.example", "denied" },
+		{ "bob", "ann+lists@r.example", "one" },
+		{ "bob", "ann+lists+x@r.example", "denied" },
+		{ "bob", "ann@r.example", "denied" },
+		{ "bob", "ann+x@r.example", "denied" },
+		{ "ann", "\"ann+lists\"@R.example", "denied" },
+		/* of addresses in tables as well */
+		{ "bob", "sales+eu@r.example", "one" },
+		{ "bob", "sales+us@r.example", "denied" },
+		{ "cat", "sales+us@r.example", "one" },
+		{ "cat", "sales@r.example", "denied" },
+		/* and of domains, which take all */
+		{ "cat", "any+one@cat.example", "one" },
+		/* an entry with a separator in it is the one address */
+		{ "cat", "cat+only@r.example", "one" },
+		{ "cat", "cat+only+x@r.example", "denied" },
+	};
+	char	own[64];
+	size_t	i;
+
+	(void)state;
+	conf = parse("subaddress \"+\"\n"
+	    "match from auth sender { own, <aliases> } relay \"one\"\n");
+	assert_non_null(tables = load(conf, "bob: ann+lists@r.example, "
+	    "sales@r.example\n" "cat: sales+us@r.example, @cat.example, "
+	    "cat+only@r.example\n", "isp: me p4ss\n"));
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(own, sizeof(own), "%s@r.example", rows[i].user);
+		if (strcmp(rows[i].user, "cat") == 0)
+			snprintf(own, sizeof(own), "cat@other.example");
+		if (strcmp(route(rows[i].user, own, rows[i].sender),
+		    rows[i].want) != 0)
+			fail_msg("%s as %s: not %s", rows[i].user,
+			    rows[i].sender, rows[i].want);
+	}
+	teardown();
+}
+
+static void
+case_of_local_parts(void **state)
+{
+	(void)state;
+	conf = parse("local-part ignore-case\n"
+	    "match from auth sender { own, <aliases> } relay \"one\"\n");
+	assert_non_null(tables = load(conf, "ann: Sales@R.Example\n",
+	    "isp: me p4ss\n"));
+	assert_string_equal(route("ann", "Ann@r.example", "aNN@R.example"),
+	    "one");
+	assert_string_equal(route("ann", "x@y", "SALES@r.example"), "one");
+	assert_string_equal(route("ann", "x@y", "sale@r.example"), "denied");
+	teardown();
+	/* and without the directive octet for octet (R5321-4.1.2-a) */
+	conf = parse("match from auth sender <aliases> relay \"one\"\n");
+	assert_non_null(tables = load(conf, "ann: Sales@R.Example\n",
+	    "isp: me p4ss\n"));
+	assert_string_equal(route("ann", "x@y", "sales@r.example"), "denied");
+	teardown();
+}
+
+/* R6409-6.1-a: the rule and the credential must both allow it. */
+static void
+credentials_restrict(void **state)
+{
+	struct scope_claim	c = { .nsenders = 2 };
+	struct scope		s;
+
+	(void)state;
+	c.senders[0] = SLICE_STR("ann@r.example");
+	c.senders[1] = SLICE_STR("@shop.example");
+	assert_int_equal(scope_set(&s, &c), 0);
+	setup("match from auth sender own relay \"one\"\n"
+	    "match from auth sender { <aliases> } relay \"two\"\n");
+	scope = &s;
+	assert_string_equal(route("ann", "ann@r.example", "ann@r.example"),
+	    "one");
+	assert_string_equal(route("ann", "ann@r.example", "x@shop.example"),
+	    "two");
+	assert_string_equal(route("ann", "ann@r.example", "sales@r.example"),
+	    "denied");
+	assert_string_equal(route("bob", "bob@r.example", "bob@r.example"),
+	    "denied");
+	assert_string_equal(route("bob", "bob@r.example", "x@shop.example"),
+	    "denied");
+	assert_string_equal(route("bob", "bob@r.example", ""), "one");
+	teardown();
+	setup("match from auth sender any relay \"one\"\n");
+	assert_string_equal(route("ann", "x@y", "x@shop.example"), "one");
+	assert_string_equal(route("ann", "x@y", "x@any.example"), "denied");
+	teardown();
+	scope = NULL;
+	scope_clear(&s);
+}
+
+/* P2: rules that take no proof but a login's own. */
+static void
+rules_except_proofs(void **state)
+{
+	struct scope_claim	c = { .flags = GRANT_SEEN };
+	struct scope		seen, address;
+
+	(void)state;
+	assert_int_equal(scope_set(&seen, &c), 0);
+	c.flags = GRANT_ADDRESS;
+	assert_int_equal(scope_set(&address, &c), 0);
+	setup("match from auth except { external, address } sender any "
+	    "relay \"one\"\n"
+	    "match from auth except external sender own relay \"two\"\n");
+	assert_string_equal(route("a", "a@r.example", "x@y.example"), "one");
+	scope = &address;
+	assert_string_equal(route("a", "a@r.example", "x@y.example"),
+	    "denied");
+	assert_string_equal(route("a", "a@r.example", "a@r.example"), "two");
+	scope = &seen;
+	assert_string_equal(route("a", "a@r.example", "a@r.example"),
+	    "no route");
+	scope = NULL;
+	teardown();
+	scope_clear(&seen);
+	scope_clear(&address);
+}
+
+/* What no database answered is neither allowed nor refused. */
+static void
+unknown_is_no_refusal(void **state)
+{
+	static const char	db[] = "table db sqlite:\"/db\" { query "
+	    "\"SELECT a FROM t WHERE u = ?\" }\n";
+	struct rights_login	login = { .user = "ann",
+	    .own = "ann@r.example" };
+	const char		*names[4];
+	char			 rules[512];
+
+	(void)state;
+	snprintf(rules, sizeof(rules), "%s%s", db,
+	    "match from auth sender { own, <db> } relay \"one\"\n"
+	    "match from auth sender { <aliases>, <db> } relay \"two\"\n"
+	    "match from local sender <db> relay \"two\"\n");
+	setup(rules);
+	assert_string_equal(route("ann", "ann@r.example", "ann@r.example"),
+	    "one");
+	/* a later rule that would allow it is not looked at */
+	assert_string_equal(route("ann", "ann@r.example", "sales@r.example"),
+	    "unknown");
+	assert_string_equal(route("ann", "ann@r.example", ""), "one");
+	assert_int_equal(rights_lookups(conf, &login, names, 4), 1);
+	assert_string_equal(names[0], "db");
+	assert_int_equal(rights_sender(TAILQ_FIRST(&conf->matches), tables,
+	    &login, SLICE_STR("x@y.example")), RIGHT_UNKNOWN);
+	assert_int_equal(rights_sender(TAILQ_FIRST(&conf->matches), tables,
+	    &login, SLICE_STR("ann@r.example")), RIGHT_YES);
+	teardown();
+}
+
 int
 main(void)
 {
@@ -355,6 +561,12 @@ main(void)
 		cmocka_unit_test(secrets_are_found_by_label),
 		cmocka_unit_test(wrong_rows_are_named),
 		cmocka_unit_test(many_rows),
+		cmocka_unit_test(everybody_and_anything),
+		cmocka_unit_test(sub_addresses),
+		cmocka_unit_test(case_of_local_parts),
+		cmocka_unit_test(credentials_restrict),
+		cmocka_unit_test(rules_except_proofs),
+		cmocka_unit_test(unknown_is_no_refusal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -496,6 +496,16 @@ w_spool(void)
 	    F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW) == -1 ? -1 : 0;
 }
 
+/* What a reader of a database needs, of a file that it was given. */
+static int
+p_read_lock(void)
+{
+	struct flock	 lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET,
+		.l_len = 1 };
+
+	return fcntl(outside, F_SETLK, &lock);
+}
+
 struct probe {
 	const char	*name;
 	int		 (*fn)(void);
@@ -564,7 +574,14 @@ static const struct probe relays[] = {
 	P(w_connect, WORKED), P(p_connect_held, WORKED),
 	P(p_socket_udp, KILLED), P(p_socket_raw, KILLED),
 	P(p_socket_packet, KILLED), P(p_bind_held, KILLED),
-	P(p_sendto, KILLED), { NULL, NULL, 0 }
+	P(p_sendto, KILLED), P(p_read_lock, KILLED), { NULL, NULL, 0 }
+};
+
+static const struct probe lookups[] = {
+	P(w_connect, WORKED), P(p_connect_held, WORKED),
+	P(p_socket_udp, KILLED), P(p_socket_raw, KILLED),
+	P(p_socket_packet, KILLED), P(p_bind_held, KILLED),
+	P(p_sendto, KILLED), P(p_read_lock, WORKED), { NULL, NULL, 0 }
 };
 
 static const struct probe resolvers[] = {
@@ -637,102 +654,47 @@ probe(enum ipc_role role, enum sandbox_extra extra, const struct probe *p)
 	}
 }
 
-static void
-t_frontend(void **state)
-{
-	(void)state;
-	probe(ROLE_FRONTEND, SANDBOX_PLAIN, common);
-	probe(ROLE_FRONTEND, SANDBOX_PLAIN, no_files);
-	probe(ROLE_FRONTEND, SANDBOX_PLAIN, no_network);
-	probe(ROLE_FRONTEND, SANDBOX_PLAIN, no_flush);
-	probe(ROLE_FRONTEND, SANDBOX_PLAIN, accepts);
-}
+/* What each role may do and what not. */
+struct place {
+	enum ipc_role		 role;
+	enum sandbox_extra	 extra;
+	const struct probe	*lists[6];
+};
 
 static void
-t_auth(void **state)
+probe_place(void **state)
 {
-	(void)state;
-	probe(ROLE_AUTH, SANDBOX_PLAIN, common);
-	probe(ROLE_AUTH, SANDBOX_PLAIN, no_files);
-	probe(ROLE_AUTH, SANDBOX_PLAIN, no_network);
-	probe(ROLE_AUTH, SANDBOX_PLAIN, no_flush);
-	probe(ROLE_AUTH, SANDBOX_PLAIN, accepts);
+	const struct place	*place = *state;
+	size_t			 i;
+
+	for (i = 0; place->lists[i] != NULL; i++)
+		probe(place->role, place->extra, place->lists[i]);
 }
 
-static void
-t_keys(void **state)
-{
-	(void)state;
-	probe(ROLE_KEYS, SANDBOX_PLAIN, common);
-	probe(ROLE_KEYS, SANDBOX_PLAIN, no_files);
-	probe(ROLE_KEYS, SANDBOX_PLAIN, no_network);
-	probe(ROLE_KEYS, SANDBOX_PLAIN, no_flush);
-	probe(ROLE_KEYS, SANDBOX_PLAIN, no_accept);
-}
-
-static void
-t_queue(void **state)
-{
-	(void)state;
-	probe(ROLE_QUEUE, SANDBOX_PLAIN, common);
-	probe(ROLE_QUEUE, SANDBOX_PLAIN, files);
-	probe(ROLE_QUEUE, SANDBOX_PLAIN, spools);
-	probe(ROLE_QUEUE, SANDBOX_PLAIN, no_network);
-	probe(ROLE_QUEUE, SANDBOX_PLAIN, no_accept);
-}
-
-static void
-t_flusher(void **state)
-{
-	(void)state;
-	probe(ROLE_QUEUE, SANDBOX_FLUSHER, common);
-	probe(ROLE_QUEUE, SANDBOX_FLUSHER, no_files);
-	probe(ROLE_QUEUE, SANDBOX_FLUSHER, no_network);
-	probe(ROLE_QUEUE, SANDBOX_FLUSHER, flushes);
-}
-
-static void
-t_relay(void **state)
-{
-	(void)state;
-	probe(ROLE_RELAY, SANDBOX_PLAIN, common);
-	probe(ROLE_RELAY, SANDBOX_PLAIN, no_files);
-	probe(ROLE_RELAY, SANDBOX_PLAIN, relays);
-	probe(ROLE_RELAY, SANDBOX_PLAIN, no_flush);
-	probe(ROLE_RELAY, SANDBOX_PLAIN, no_accept);
-}
-
-static void
-t_maildir(void **state)
-{
-	(void)state;
-	probe(ROLE_RELAY, SANDBOX_MAILDIR, common);
-	probe(ROLE_RELAY, SANDBOX_MAILDIR, files);
-	probe(ROLE_RELAY, SANDBOX_MAILDIR, no_network);
-	probe(ROLE_RELAY, SANDBOX_MAILDIR, no_accept);
-}
-
-static void
-t_resolver(void **state)
-{
-	(void)state;
-	probe(ROLE_RESOLVER, SANDBOX_PLAIN, common);
-	probe(ROLE_RESOLVER, SANDBOX_PLAIN, no_files);
-	probe(ROLE_RESOLVER, SANDBOX_PLAIN, resolvers);
-	probe(ROLE_RESOLVER, SANDBOX_PLAIN, no_flush);
-	probe(ROLE_RESOLVER, SANDBOX_PLAIN, no_accept);
-}
-
-static void
-t_control(void **state)
-{
-	(void)state;
-	probe(ROLE_CONTROL, SANDBOX_PLAIN, common);
-	probe(ROLE_CONTROL, SANDBOX_PLAIN, no_files);
-	probe(ROLE_CONTROL, SANDBOX_PLAIN, no_network);
-	probe(ROLE_CONTROL, SANDBOX_PLAIN, no_flush);
-	probe(ROLE_CONTROL, SANDBOX_PLAIN, accepts);
-}
+static struct place places[] = {
+	{ ROLE_FRONTEND, SANDBOX_PLAIN,
+	    { common, no_files, no_network, no_flush, accepts } },
+	{ ROLE_AUTH, SANDBOX_PLAIN,
+	    { common, no_files, no_network, no_flush, accepts } },
+	{ ROLE_AUTH, SANDBOX_HASHER,
+	    { common, no_files, no_network, no_flush, no_accept } },
+	{ ROLE_KEYS, SANDBOX_PLAIN,
+	    { common, no_files, no_network, no_flush, no_accept } },
+	{ ROLE_QUEUE, SANDBOX_PLAIN,
+	    { common, files, spools, no_network, no_accept } },
+	{ ROLE_QUEUE, SANDBOX_FLUSHER,
+	    { common, no_files, no_network, flushes } },
+	{ ROLE_RELAY, SANDBOX_PLAIN,
+	    { common, no_files, relays, no_flush, no_accept } },
+	{ ROLE_RELAY, SANDBOX_MAILDIR,
+	    { common, files, no_network, no_accept } },
+	{ ROLE_RESOLVER, SANDBOX_PLAIN,
+	    { common, no_files, resolvers, no_flush, no_accept } },
+	{ ROLE_CONTROL, SANDBOX_PLAIN,
+	    { common, no_files, no_network, no_flush, accepts } },
+	{ ROLE_LOOKUP, SANDBOX_PLAIN,
+	    { common, no_files, lookups, no_flush, no_accept } }
+};
 
 static void
 t_privileged(void **state)
@@ -872,15 +834,17 @@ int
 main(void)
 {
 	const struct CMUnitTest	 tests[] = {
-		cmocka_unit_test(t_frontend),
-		cmocka_unit_test(t_auth),
-		cmocka_unit_test(t_keys),
-		cmocka_unit_test_teardown(t_queue, clean),
-		cmocka_unit_test(t_flusher),
-		cmocka_unit_test(t_relay),
-		cmocka_unit_test_teardown(t_maildir, clean),
-		cmocka_unit_test(t_resolver),
-		cmocka_unit_test(t_control),
+		{ "t_frontend", probe_place, NULL, NULL, &places[0] },
+		{ "t_auth", probe_place, NULL, NULL, &places[1] },
+		{ "t_hasher", probe_place, NULL, NULL, &places[2] },
+		{ "t_keys", probe_place, NULL, NULL, &places[3] },
+		{ "t_queue", probe_place, NULL, clean, &places[4] },
+		{ "t_flusher", probe_place, NULL, NULL, &places[5] },
+		{ "t_relay", probe_place, NULL, NULL, &places[6] },
+		{ "t_maildir", probe_place, NULL, clean, &places[7] },
+		{ "t_resolver", probe_place, NULL, NULL, &places[8] },
+		{ "t_control", probe_place, NULL, NULL, &places[9] },
+		{ "t_lookup", probe_place, NULL, NULL, &places[10] },
 		cmocka_unit_test(t_privileged),
 		cmocka_unit_test(t_capabilities),
 		cmocka_unit_test(t_no_profile),

@@ -45,9 +45,11 @@ expire_stub(struct message *m, time_t now)
 }
 
 static struct message *
-message(uint64_t id, const char *relay, uint64_t arrival)
+message_for(uint64_t id, const char *relay, uint64_t arrival,
+    uint64_t not_before)
 {
-	struct envelope	 e = { .arrival = arrival, .user = SLICE_STR("u"),
+	struct envelope	 e = { .arrival = arrival, .not_before = not_before,
+		.user = SLICE_STR("u"),
 		.relay = SLICE_STR(relay), .tenant = SLICE_STR(""),
 		.auth = SLICE_STR(""), .mech = SLICE_STR(""),
 		.sender = SLICE_STR(""), .msgid = SLICE_STR("") };
@@ -64,6 +66,12 @@ message(uint64_t id, const char *relay, uint64_t arrival)
 	index_insert(m);
 	assert_int_equal(schedule_add(m), 0);
 	return m;
+}
+
+static struct message *
+message(uint64_t id, const char *relay, uint64_t arrival)
+{
+	return message_for(id, relay, arrival, 0);
 }
 
 static void
@@ -481,6 +489,75 @@ failure_of_a_destination(void **state)
 	assert_string_equal(schedule_failure(d), "");
 }
 
+/* What its credential keeps back: no try, flush, warning or end before then. */
+static void
+kept_back_until_its_time(void **state)
+{
+	struct dest	*d = dest("later", 10);
+	struct message	*a, *b, *c, *e;
+	time_t		 then = NOW + 2 * 86400;
+
+	(void)state;
+	began_long_ago();
+	schedule_clock(NOW, NOW);
+	a = message_for(1, "later", NOW - 10, (uint64_t)then + 50);
+	b = message_for(2, "later", NOW - 9, (uint64_t)then);
+	c = message(3, "later", NOW - 8);
+	e = message_for(4, "later", NOW - 7, NOW - 100);	/* was then */
+	assert_int_equal(schedule_next(a, 0), then + 50);
+	schedule_run(NOW);
+	assert_int_equal(nsent, 2);
+	assert_true(sent[0] == 3 && sent[1] == 4);
+	schedule_flush(NULL, NOW);
+	schedule_flush(a, NOW);
+	schedule_run(then - 1);
+	schedule_expire_old(then - 1);
+	schedule_warn_old(expire_stub, then - 1);
+	assert_int_equal(nsent, 2);
+	nexpired = 0;
+	schedule_run(then);
+	assert_int_equal(nsent, 3);
+	assert_true(sent[2] == 2);
+	schedule_run(then + 50);
+	assert_int_equal(nsent, 4);
+	assert_true(sent[3] == 1);
+	/* its days begin there: an hour's lifetime, from then on */
+	assert_true(schedule_end(b) == (uint64_t)then + 3600);
+	assert_true(schedule_end(c) == NOW - 8 + 3600);
+	drop(c);
+	assert_int_equal(d->nmessages, 3);
+	(void)e;
+	drop_all();
+	assert_int_equal(d->nmessages, 0);
+}
+
+/* After a restart they are among others, in the order of their age. */
+static void
+kept_back_over_a_restart(void **state)
+{
+	struct dest	*d = dest("again", 10);
+	struct message	*a, *m;
+	uint64_t	 last = 0;
+
+	(void)state;
+	began_long_ago();
+	schedule_clock(NOW, NOW);
+	message_for(1, "again", NOW - 9000, NOW - 100);
+	message(2, "again", NOW - 8000);
+	message_for(3, "again", NOW - 7000, NOW - 50);
+	message(4, "again", NOW - 6000);
+	a = message_for(5, "again", NOW - 5000, NOW + 500);
+	TAILQ_FOREACH(m, &d->messages, by_dest) {
+		assert_true(m->since >= last);
+		last = m->since;
+	}
+	assert_ptr_equal(TAILQ_FIRST(&d->later), a);
+	/* one that is removed while it waits is gone */
+	drop(a);
+	assert_true(TAILQ_EMPTY(&d->later));
+	drop_all();
+}
+
 int
 main(void)
 {
@@ -499,6 +576,8 @@ main(void)
 		cmocka_unit_test(last_try_before_expiry),
 		cmocka_unit_test(report_is_put_off),
 		cmocka_unit_test(failure_of_a_destination),
+		cmocka_unit_test(kept_back_until_its_time),
+		cmocka_unit_test(kept_back_over_a_restart),
 	};
 
 	schedule_init(send_stub, expire_stub);

@@ -29,7 +29,7 @@ static struct transaction tx;
 static enum reply	 ended, said;
 static const char	*why;
 static int64_t		 now;
-static int		 resets, unavailable, finished;
+static int		 resets, unavailable, finished, uncertified;
 
 /* --- what timeouts.c calls --- */
 
@@ -90,6 +90,14 @@ sasl_unavailable(struct session *x)
 }
 
 void
+session_certificate(struct session *x, bool good)
+{
+	assert_false(good);
+	session_enter(x, SESSION_COMMAND);
+	uncertified++;
+}
+
+void
 sasl_finish(struct session *x)
 {
 	(void)x;
@@ -108,7 +116,7 @@ setup(void **state)
 	s.set = &set;
 	ended = said = REPLY_NONE;
 	why = "";
-	resets = unavailable = finished = 0;
+	resets = unavailable = finished = uncertified = 0;
 	now = 5 * SECOND;
 	s.opened = s.since = s.last = now;
 	s.state = SESSION_COMMAND;
@@ -143,6 +151,19 @@ idle(void **state)
 	run(1);
 	assert_int_equal(ended, REPLY_TIMEOUT);
 	assert_string_equal(why, "idle");
+}
+
+/* Auth says nothing about a client certificate: on without EXTERNAL. */
+static void
+certificate(void **state)
+{
+	(void)state;
+	session_enter(&s, SESSION_CERT_WAIT);
+	run(5 * SECOND - 1);
+	assert_int_equal(uncertified, 0);
+	run(1);
+	assert_int_equal(uncertified, 1);
+	assert_int_equal(ended, REPLY_NONE);
 }
 
 /* X-slow-1: commands keep it alive, but not without a login for ever. */
@@ -366,7 +387,8 @@ int
 main(void)
 {
 	const struct CMUnitTest	 tests[] = {
-		TEST(idle), TEST(no_login), TEST(login), TEST(handshake),
+		TEST(idle),
+		TEST(certificate), TEST(no_login), TEST(login), TEST(handshake),
 		TEST(unread), TEST(data_stops), TEST(data_slow),
 		TEST(data_fast_enough), TEST(no_answer), TEST(no_verdict),
 		TEST(closing), TEST(proxy_header), TEST(configured)

@@ -12,9 +12,10 @@ use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Time::HiRes qw(time);
 
 sub connect {
-	my ($class, $port, $timeout, $host) = @_;
+	my ($class, $port, $timeout, $host, $local) = @_;
 	my $s = IO::Socket::IP->new(PeerHost => $host // '127.0.0.1',
-	    PeerPort => $port, Timeout => $timeout // 20) or return undef;
+	    PeerPort => $port, Timeout => $timeout // 20,
+	    $local ? (LocalHost => $local) : ()) or return undef;
 	$s->setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
 	$s->blocking(0);
 	return bless { sock => $s, in => '', timeout => $timeout // 20 }, $class;
