@@ -273,6 +273,7 @@ check_line(const struct request *r, struct slice line)
 {
 	static struct passwd_line	 l;
 	const char			*reason;
+	char				 name[sizeof(r->user)];
 
 	if (passwd_line_blank(line))
 		errx(EXIT_USAGE, "%s: not a user name: its line would be a "
@@ -280,7 +281,9 @@ check_line(const struct request *r, struct slice line)
 	if (passwd_line_parse(line, &l, &reason) == -1)
 		errx(EXIT_ERROR, "%s", reason);
 	if (!slice_is(l.user, r->user) || !label_is(&l, r->label) ||
-	    !l.has_sha256 || l.has_sha1 != r->sha1)
+	    !l.has_sha256 || l.has_sha1 != r->sha1 ||
+	    saslprep(l.user, name, sizeof(name)) == -1 ||
+	    strcmp(name, r->user) != 0)
 		errx(EXIT_ERROR, "%s: its line would be read as another",
 		    r->user);
 }

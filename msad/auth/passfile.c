@@ -51,6 +51,8 @@ passfile_release(struct passfile *pf)
 	for (i = 0; i < pf->n; i++)
 		credential_release(pf->list[i]);
 	free(pf->list);
+	free(pf->costs[0]);
+	free(pf->costs[1]);
 	credential_release(pf->dummy);
 	freezero(pf, sizeof(*pf));
 }
@@ -318,6 +320,43 @@ make_fake_key(struct passfile *pf)
 	arc4random_buf(pf->fake_key, sizeof(pf->fake_key));
 }
 
+static const struct scram_verifier *
+verifier(const struct credential *c, enum scram_hash hash)
+{
+	return hash == SCRAM_SHA1 ? c->sha1 : c->sha256;
+}
+
+static int
+by_cost(const void *a, const void *b)
+{
+	const uint32_t	*x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Note iterations and salt length of all verifiers of one kind. */
+static int
+note_costs(struct passfile *pf, enum scram_hash hash)
+{
+	const struct scram_verifier	*v;
+	uint32_t			*costs;
+	size_t				 i, n = 0;
+
+	for (i = 0; i < pf->n; i++)
+		n += verifier(pf->list[i], hash) != NULL;
+	if (n == 0)
+		return 0;
+	if ((costs = reallocarray(NULL, n, sizeof(*costs))) == NULL)
+		return -1;
+	for (i = 0, n = 0; i < pf->n; i++)
+		if ((v = verifier(pf->list[i], hash)) != NULL)
+			costs[n++] = v->iterations << 8 | (uint32_t)v->nsalt;
+	qsort(costs, n, sizeof(*costs), by_cost);
+	pf->costs[hash] = costs;
+	pf->ncosts[hash] = n;
+	return 0;
+}
+
 /* All lines are there. */
 static int
 finish(struct loading *in)
@@ -326,6 +365,8 @@ finish(struct loading *in)
 
 	make_fake_key(pf);
 	if ((pf->dummy = dummy_new(pf)) == NULL ||
+	    note_costs(pf, SCRAM_SHA1) == -1 ||
+	    note_costs(pf, SCRAM_SHA256) == -1 ||
 	    (pf->n > 1 && mergesort(pf->list, pf->n, sizeof(*pf->list),
 	    by_user) == -1)) {
 		snprintf(in->reason, in->size, "%s: out of memory", in->path);
@@ -380,15 +421,44 @@ passfile_find(const struct passfile *pf, struct slice user,
 	return end - low;
 }
 
+/* HMAC of a name and one letter more, for which there is room. */
+static void
+fake_mac(const struct passfile *pf, char *name, size_t n, char what,
+    uint8_t *mac)
+{
+	name[n] = what;
+	if (scram_hmac(SCRAM_SHA256, pf->fake_key, sizeof(pf->fake_key),
+	    SLICE(name, n + 1), mac) == -1)
+		memset(mac, 0, SCRAM_HASH_MAX);
+}
+
+/*
+ * A name has a place between the least and the largest cost of the file, so
+ * that another line in the file moves few names to another cost. The place
+ * says nothing of the salt, and is one for both kinds, as a user's verifiers
+ * mostly have the same iterations.
+ */
+static uint32_t
+fake_cost(const struct passfile *pf, enum scram_hash hash, char *name,
+    size_t n)
+{
+	uint8_t		mac[SCRAM_HASH_MAX];
+	uint32_t	place;
+
+	if (pf->ncosts[hash] == 0)
+		return SCRAM_ITERATIONS << 8 | SCRAM_SALT;
+	fake_mac(pf, name, n, 'i', mac);
+	memcpy(&place, mac, sizeof(place));
+	return pf->costs[hash][(uint64_t)place * pf->ncosts[hash] >> 32];
+}
+
 void
 passfile_fake(const struct passfile *pf, enum scram_hash hash,
     struct slice user, struct scram_verifier *v)
 {
-	const struct scram_verifier	*like = NULL;
-	char				 name[SASL_NAME_MAX + 2];
-	uint8_t				 mac[SCRAM_HASH_MAX];
-	size_t				 i;
-	int				 n;
+	char		 name[SASL_NAME_MAX + 2];
+	uint32_t	 cost;
+	int		 n;
 
 	/* The name's one spelling, or two of them would tell. */
 	n = saslprep(user, name, SASL_NAME_MAX + 1);
@@ -396,17 +466,14 @@ passfile_fake(const struct passfile *pf, enum scram_hash hash,
 		n = (int)(user.len < SASL_NAME_MAX ? user.len : SASL_NAME_MAX);
 		memcpy(name, user.p, (size_t)n);
 	}
-	/* Who has two verifiers has two salts. */
-	name[n++] = hash == SCRAM_SHA1 ? '1' : '2';
-	for (i = 0; i < pf->n && like == NULL; i++)
-		like = hash == SCRAM_SHA1 ? pf->list[i]->sha1 :
-		    pf->list[i]->sha256;
 	memset(v, 0, sizeof(*v));
-	v->iterations = like != NULL ? like->iterations : SCRAM_ITERATIONS;
-	v->nsalt = like != NULL && like->nsalt <= sizeof(mac) ? like->nsalt :
-	    SCRAM_SALT;
-	if (scram_hmac(SCRAM_SHA256, pf->fake_key, sizeof(pf->fake_key),
-	    SLICE(name, n), mac) == -1)
-		memset(mac, 0, sizeof(mac));
-	memcpy(v->salt, mac, v->nsalt);
+	cost = fake_cost(pf, hash, name, (size_t)n);
+	v->iterations = cost >> 8;
+	v->nsalt = cost & 0xff;
+	/* Who has two verifiers has two salts. */
+	fake_mac(pf, name, (size_t)n, hash == SCRAM_SHA1 ? '1' : '2', v->salt);
+	if (v->nsalt > SCRAM_HASH_MAX)
+		fake_mac(pf, name, (size_t)n, hash == SCRAM_SHA1 ? '3' : '4',
+		    v->salt + SCRAM_HASH_MAX);
+	memset(v->salt + v->nsalt, 0, SCRAM_SALT_MAX - v->nsalt);
 }

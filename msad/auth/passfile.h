@@ -22,6 +22,12 @@ struct passfile {
 	size_t			 n;
 	struct credential	*dummy;		/* of a user who is not there */
 	uint8_t			 fake_key[32];	/* of salts of such users */
+	/*
+	 * Iterations and salt lengths of the file's verifiers, in order, for
+	 * each enum scram_hash: from them come those of such users.
+	 */
+	uint32_t		*costs[2];
+	size_t			 ncosts[2];
 };
 
 /*
@@ -40,7 +46,8 @@ size_t	 passfile_find(const struct passfile *, struct slice user,
 	    struct credential *const **first);
 /*
  * What SCRAM tells about a user who is not there: always the same for a name,
- * and no different from what it tells of others.
+ * and no different from what it tells of others. Iterations are as frequent
+ * over all names as they are in the file.
  */
 void	 passfile_fake(const struct passfile *, enum scram_hash,
 	    struct slice user, struct scram_verifier *);

@@ -232,13 +232,16 @@ subtest 'msactl passwd' => sub {
 	unlike($out, qr/\Q$salts[0]/, 'and no verifier');
 	($code, $out) = passwd('', 'add', 'zoe', 'file', $mine);
 	is($code, 1, 'not twice');
-	for my $bad (['add', 'a:b'], ['add', 'x', 'expires', 'never'],
+	for my $bad (['add', 'a:b'], ['add', '#x'], ['add', ' #x'],
+	    ['add', 'x', 'to', 'x..example'],
+	    ['add', 'x', 'from', "\@b\xc3\xbccher.example"], ['add', 'x', 'expires', 'never'],
 	    ['add', 'x', 'network', '192.0.2.1/24'], ['add', 'x', 'rate', '5'],
 	    ['add', 'x', 'colour', 'red'], ['add', 'x', 'label', 'a b'],
 	    ['add'], ['remove'], ['frobnicate'], []) {
 		($code) = passwd('', @$bad, $bad->[1] ? ('file', $mine) : ());
 		is($code, 2, "usage: @$bad");
 	}
+	unlike(slurp($mine), qr/#x/, 'no line that is a comment');
 	spew($file, slurp($mine), 0600);
 	my $before = () = $d->log =~ /event=reload/g;
 	$d->reload;

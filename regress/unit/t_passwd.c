@@ -1,7 +1,7 @@
 /* passwd files: lines, the file as a whole, passwords against verifiers. */
 /* links: msad/auth/passfile.c msad/auth/credential.c msad/auth/sasl_text.c */
-/* links: msad/auth/hasher.c */
-/* libs: crypto crypt idn */
+/* links: msad/auth/hasher.c msad/queue/scope.c msad/queue/form.c */
+/* libs: crypto crypt idn idn2 */
 
 #include <sys/types.h>
 
@@ -22,6 +22,7 @@
 #include "common/saslprep.h"
 #include "msad/auth/hasher.h"
 #include "msad/auth/passfile.h"
+#include "msad/queue/scope.h"
 
 /* Made by doveadm pw and by mkpasswd, of this password. */
 #define PASSWORD	"Gr\xc3\xbc\xc3\x9f" "e 1"
@@ -190,6 +191,123 @@ bad_lines(void **state)
 	(void)parse("");
 }
 
+/* A hash that would hold up everybody's logins is none. */
+static void
+crypt_cost(void **state)
+{
+#define TAIL	"$0123456789012345678901234567890123456789012"
+	static const char *const	 good[] = {
+		"$2b$04" TAIL, "$2y$16" TAIL, "$5$rounds=1000000" TAIL,
+		"$6$rounds=1000" TAIL, "$6$roundssalt" TAIL,
+		"$y$j9T" TAIL, "$y$jET" TAIL,	/* 2^17 * 32 = 2^22 */
+		"$gy$jET" TAIL, "$y$jG5" TAIL,	/* 2^19 * 8 */
+		"$7$FU..../....salt" TAIL,	/* 2^17 * 32 * 1 */
+		"$7$EU....0....salt" TAIL	/* 2^16 * 32 * 2 */
+	};
+	static const struct {
+		const char	*hash, *reason;
+	} bad[] = {
+		{ "$2b$17" TAIL, "bcrypt" }, { "$2a$31" TAIL, "bcrypt" },
+		{ "$2b$03" TAIL, "bcrypt" }, { "$2b$5" TAIL, "bcrypt" },
+		{ "$2b$016" TAIL, "bcrypt" },
+		{ "$5$rounds=1000001" TAIL, "rounds" },
+		{ "$6$rounds=99999999999999999999" TAIL, "rounds" },
+		{ "$6$rounds=4294968296" TAIL, "rounds" },
+		{ "$6$rounds=" TAIL, "rounds" },
+		{ "$6$rounds=50x" TAIL, "rounds" },
+		{ "$6$rounds=5000000000000000000000000", "rounds" },
+		{ "$y$jFT" TAIL, "yescrypt" }, { "$gy$jFT" TAIL, "yescrypt" },
+		{ "$y$jEU" TAIL, "yescrypt" }, { "$y$jzT" TAIL, "yescrypt" },
+		{ "$y$j9z" TAIL, "yescrypt" }, { "$y$jT/T" TAIL, "yescrypt" },
+		{ "$y$j9T..z" TAIL, "yescrypt" }, { "$y$j9" TAIL, "yescrypt" },
+		{ "$7$GU..../....salt" TAIL, "scrypt" },
+		{ "$7$FV..../....salt" TAIL, "scrypt" },
+		{ "$7$FU....0....salt" TAIL, "scrypt" },
+		{ "$7$/zzzzzzzzzzsalt" TAIL, "scrypt" },
+		{ "$7$z/..../....salt" TAIL, "scrypt" },
+		{ "$7$.U..../....salt" TAIL, "scrypt" },
+		{ "$7$CU$.../....salt" TAIL, "scrypt" },
+		{ "$7$C...../....salt" TAIL, "scrypt" }
+	};
+	const char	*reason;
+	char		 text[200];
+	size_t		 i;
+
+	(void)state;
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		snprintf(text, sizeof(text), "ann:{CRYPT}%s", good[i]);
+		if (parse(text) == -1)
+			fail_msg("refused: %s", good[i]);
+	}
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(text, sizeof(text), "ann:%s", bad[i].hash);
+		if (passwd_line_parse(SLICE_STR(text), &l, &reason) == 0)
+			fail_msg("taken: %s", text);
+		if (strstr(reason, bad[i].reason) == NULL)
+			fail_msg("%s: %s", text, reason);
+	}
+	(void)parse("");
+#undef TAIL
+}
+
+/* What is taken here the queue takes as well: see scope_set(). */
+static void
+scope_entries(void **state)
+{
+	static const struct {
+		const char	*word;
+		bool		 taken;
+	} words[] = {
+		{ "from=ann@x.example", true }, { "from=@x.example", true },
+		{ "from=\"a\\\"b\"@x.example", true },
+		{ "from=o'neil+a/b@[192.0.2.1]", true },
+		{ "from=@[IPv6:2001:db8::1]", true },
+		{ "from=gr\xc3\xbc\xc3\x9f@x.example", true },
+		{ "from=ann@xn--bcher-kva.example", true },
+		{ "to=xn--bcher-kva.example,[192.0.2.1]", true },
+		{ "from=ann@b\xc3\xbc" "cher.example", false },
+		{ "from=@b\xc3\xbc" "cher.example", false },
+		{ "to=b\xc3\xbc" "cher.example", false },
+		{ "from=gr\xc3@x.example", false },
+		{ "from=a..b@x.example", false },
+		{ "from=.a@x.example", false },
+		{ "from=a@b@x.example", false }, { "from=@", false },
+		{ "from=ann", false }, { "from=ann@", false },
+		{ "from=ann@x..example", false },
+		{ "from=ann@x.example.", false }, { "from=@x.", false },
+		{ "from=@x-.example", false }, { "from=@x.-y", false },
+		{ "from=@x_y.example", false }, { "from=@[192.0.2]", false },
+		{ "from=\"a@x.example", false },
+		{ "to=x..example", false }, { "to=x.example.", false },
+		{ "to=x.-y", false }, { "to=x-", false },
+		{ "to=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		    "aaaaaaaa.example", false }
+	};
+	char	 text[400];
+	size_t	 i;
+
+	(void)state;
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		struct scope_claim	 claim = { 0 };
+		struct scope		 scope;
+
+		snprintf(text, sizeof(text), "ann:" BCRYPT ":%s",
+		    words[i].word);
+		if ((parse(text) == 0) != words[i].taken)
+			fail_msg("%s", words[i].word);
+		if (!words[i].taken)
+			continue;
+		memcpy(claim.senders, l.senders, sizeof(l.senders));
+		memcpy(claim.domains, l.domains, sizeof(l.domains));
+		claim.nsenders = l.nsenders;
+		claim.ndomains = l.ndomains;
+		if (scope_set(&scope, &claim) == -1)
+			fail_msg("refused by the queue: %s", words[i].word);
+		scope_clear(&scope);
+	}
+	(void)parse("");
+}
+
 /* What a credential may say fits into a GRANT, which has no second part. */
 static void
 scope_fits(void **state)
@@ -202,12 +320,14 @@ scope_fits(void **state)
 	strlcpy(text, "ann:" BCRYPT ":from=", sizeof(text));
 	for (i = 0; ; i++) {
 		n = (size_t)snprintf(entry, sizeof(entry),
-		    "%sl%02d@%0180d.example", i % 64 == 0 ? "" : ",", i, 0);
+		    "%sl%02d@%060d.%060d.%058d.example",
+		    i % 64 == 0 ? "" : ",", i, 0, 0, 0);
 		if (i == 64)
 			strlcat(text, " to=", sizeof(text));
 		if (i >= 64)
 			n = (size_t)snprintf(entry, sizeof(entry),
-			    "%s%0180d.example", i == 64 ? "" : ",", 0);
+			    "%s%060d.%060d.%058d.example",
+			    i == 64 ? "" : ",", 0, 0, 0);
 		octets += n + 2 - (i % 64 != 0);
 		strlcat(text, entry, sizeof(text));
 		if (octets > PASSWD_SCOPE_MAX)
@@ -351,6 +471,60 @@ fake_salt(void **state)
 	passfile_release(pf);
 }
 
+#define KEYS	",lT9VzZVvNQd/3xDsd1Y2Eg==,D1biFnFNqfCXjkkRDcEsVcImvybmbXL2py" \
+	"D/VHu7GWo=,bCWCjKCufMLawljWl6LxwQYOZYiYJPr0hBkDPo3tftc="
+
+/*
+ * R5802-5-d: iterations as frequent as in the file; one line more changes
+ * those of few; a salt of another length has another length for nobody, too.
+ */
+static void
+fake_cost(void **state)
+{
+	static char		 text[100 * 200], name[16];
+	static uint32_t		 was[1000];
+	struct scram_verifier	 v;
+	struct passfile		*pf;
+	size_t			 i, n = 0, high = 0, moved = 0;
+
+	(void)state;
+	for (i = 0; i < 80; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+		    "u%zu:{SCRAM-SHA-256}%s" KEYS "\n", i,
+		    i % 4 == 3 ? "15000" : "4096");
+	assert_non_null(pf = load(text));
+	for (i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "nobody%zu", i);
+		passfile_fake(pf, SCRAM_SHA256, SLICE_STR(name), &v);
+		was[i] = v.iterations;
+		assert_true(v.iterations == 4096 || v.iterations == 15000);
+		high += v.iterations == 15000;
+	}
+	passfile_release(pf);
+	if (high < 180 || high > 320)
+		fail_msg("%zu of 1000, not about 250", high);
+	snprintf(text + n, sizeof(text) - n, "zoe:{SCRAM-SHA-256}15000"
+	    KEYS "\n");
+	assert_non_null(pf = load(text));
+	for (i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "nobody%zu", i);
+		passfile_fake(pf, SCRAM_SHA256, SLICE_STR(name), &v);
+		moved += v.iterations != was[i];
+	}
+	passfile_release(pf);
+	if (moved > 50)
+		fail_msg("%zu of 1000 have other iterations", moved);
+	assert_non_null(pf = load("ann:{SCRAM-SHA-256}4096,"
+	    "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NQ=="
+	    "," "D1biFnFNqfCXjkkRDcEsVcImvybmbXL2pyD/VHu7GWo=,bCWCjKCufMLaw"
+	    "ljWl6LxwQYOZYiYJPr0hBkDPo3tftc=\n"));
+	passfile_fake(pf, SCRAM_SHA256, SLICE_STR("nobody"), &v);
+	assert_int_equal(v.nsalt, 46);
+	assert_memory_not_equal(v.salt, v.salt + 32, 14);
+	assert_memory_not_equal(v.salt + 32, (char[14]){ 0 }, 14);
+	passfile_release(pf);
+}
+
 /* R4954-6-a: nobody's hash is of the kind that others have, and fits none. */
 static void
 dummy(void **state)
@@ -479,7 +653,8 @@ main(void)
 {
 	const struct CMUnitTest	 tests[] = {
 		cmocka_unit_test(lines), cmocka_unit_test(bad_lines),
-		cmocka_unit_test(scope_fits),
+		cmocka_unit_test(scope_fits), cmocka_unit_test(crypt_cost),
+		cmocka_unit_test(scope_entries), cmocka_unit_test(fake_cost),
 		cmocka_unit_test(file_order), cmocka_unit_test(file_errors),
 		cmocka_unit_test(fake_salt), cmocka_unit_test(dummy),
 		cmocka_unit_test(hashes), cmocka_unit_test(several),
