@@ -39,10 +39,21 @@ bench-slow: rules
 	@$(SUB) O=$(O) all bench-build
 	MSAD_BUILD=$(O) perl regress/bench/slow.pl
 
+bench-queue: rules
+	@$(SUB) O=$(O) all bench-build
+	MSAD_BUILD=$(O) perl regress/bench/queue.pl
+
+crash: rules
+	@$(SUB) O=$(O) all unit-build helpers-build bench-build
+	MSAD_BUILD=$(O) sh regress/crash/run
+
+crash-bugs: config.mk
+	sh regress/crash/find-bugs
+
 clean:
 	rm -rf $(O)
 
 distclean: clean
 	rm -f config.mk config.h config.log
 
-.PHONY: all rules install install-sendmail install-users unit lint asan fuzz regress bench bench-slow clean distclean
+.PHONY: all rules install install-sendmail install-users unit lint asan fuzz regress crash crash-bugs bench bench-slow bench-queue clean distclean

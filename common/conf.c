@@ -158,6 +158,7 @@ print_sessions(FILE *f, const struct conf *conf)
 {
 	conf_limits_print(f, &conf->limits);
 	conf_login_print(f, &conf->login);
+	conf_rates_print(f, conf);
 	conf_pool_print(f, &conf->pool);
 	if (conf->convert_off)
 		fputs("convert off\n", f);

@@ -14,6 +14,7 @@
 #include "common/conf_limits.h"
 #include "common/conf_login.h"
 #include "common/conf_pool.h"
+#include "common/conf_rates.h"
 #include "common/network.h"
 #include "common/slice.h"
 
@@ -188,6 +189,8 @@ struct conf {
 	uint64_t		 message_size;	/* limits.size */
 	struct conf_limits	 limits;	/* limit session */
 	struct conf_login	 login;		/* limit login */
+	struct conf_rates	 user_rates;	/* limit user */
+	struct conf_rates	 default_rates;	/* limit default */
 	struct conf_pool	 pool;		/* auth workers */
 	bool			 early_reject;	/* early-talker reject */
 	struct conf_networks	 proxies;	/* proxy from */

@@ -81,6 +81,8 @@ statement: MACRO text			{ conf_lex_define(b->lex, $1, $2); }
 	    '{' session_limits comma '}'
 	| LIMIT WORD		{ conf_build_login(b, $2); }
 	    login_limits
+	| LIMIT USER		{ conf_build_rates(b, "user"); }
+	    '{' login_words comma '}'
 	| AUTH WORKERS		{ conf_build_pool(b); }
 	    '{' pool_words comma '}'
 	| EARLYTALKER text		{ conf_build_early(b, $2); }

@@ -35,6 +35,8 @@ struct conf_build {
 	unsigned int		 limits_seen;	/* words of it */
 	bool			 login_done;	/* limit login */
 	unsigned int		 login_seen;	/* words of it */
+	struct conf_rates	*rates;		/* limit user, default: ours */
+	const char		*rates_name;
 	bool			 fold_seen;	/* local-part */
 	unsigned int		 except;	/* of the rule under way */
 	bool			 pool_done;	/* auth workers */

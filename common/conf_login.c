@@ -48,9 +48,14 @@ conf_login_default(struct conf_login *l)
 void
 conf_build_login(struct conf_build *b, const char *name)
 {
+	b->rates = NULL;
+	if (strcmp(name, "default") == 0) {
+		conf_build_rates(b, "default");
+		return;
+	}
 	if (strcmp(name, "login") != 0)
-		conf_lex_error(b->lex, "unknown word %s: limit is session or "
-		    "login", log_q(name));
+		conf_lex_error(b->lex, "unknown word %s: limit is session, "
+		    "login, user or default", log_q(name));
 	else if (b->login_done)
 		conf_lex_error(b->lex, "limit login is given twice");
 	b->login_done = true;
@@ -60,9 +65,10 @@ conf_build_login(struct conf_build *b, const char *name)
 void
 conf_build_login_off(struct conf_build *b, const char *word)
 {
-	if (strcmp(word, "off") != 0)
-		conf_lex_error(b->lex, "unknown word %s: limit login is off "
-		    "or { ... }", log_q(word));
+	if (b->rates != NULL || strcmp(word, "off") != 0)
+		conf_lex_error(b->lex, "unknown word %s: limit %s", log_q(word),
+		    b->rates != NULL ? "default is { ... }" :
+		    "login is off or { ... }");
 	b->conf->login.off = true;
 }
 
@@ -73,6 +79,10 @@ conf_build_login_word(struct conf_build *b, const char *word,
 	const struct word	*w;
 	size_t			 i;
 
+	if (b->rates != NULL) {
+		conf_build_rate_word(b, word, text);
+		return;
+	}
 	for (i = 0; i < NWORDS; i++)
 		if (strcmp(words[i].word, word) == 0)
 			break;

@@ -38,7 +38,10 @@ struct conf_login {
 struct conf_build;
 
 void	 conf_login_default(struct conf_login *);
-/* "limit NAME" begins, which must be "limit login"; it may stand once. */
+/*
+ * "limit NAME" begins, which must be "limit login" or "limit default"
+ * (conf_rates.h, as are its words then); each may stand once.
+ */
 void	 conf_build_login(struct conf_build *, const char *name);
 /* "limit login off". */
 void	 conf_build_login_off(struct conf_build *, const char *word);

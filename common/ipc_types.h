@@ -302,11 +302,25 @@ enum ipc_file {
 	X(CTL_QUEUE_FLUSH, CONTROL, QUEUE, 15, 300, N) \
 	/* caller, u8 all (1) or one (0), u64 message id */ \
 	X(CTL_QUEUE_REMOVE, CONTROL, QUEUE, 15, 300, N) \
+	/* What a limit held goes now: caller, u8 all (1) or one (0), u64 \
+	 * message id */ \
+	X(CTL_QUEUE_RELEASE, CONTROL, QUEUE, 15, 300, N) \
+	/* What is used of limits: caller, u32 place at which to go on (0: \
+	 * start), u16 at most, str user ("": all). Answered by CTL_LIMIT, \
+	 * then CTL_QUEUE_END. */ \
+	X(CTL_LIMITS, CONTROL, QUEUE, 14, 1400, N) \
+	/* caller, str user: nothing counts as used any more. Answered by \
+	 * CTL_QUEUE_END. */ \
+	X(CTL_LIMITS_RESET, CONTROL, QUEUE, 9, 1400, N) \
+	/* u8 kind (1 credential, 2 messages, 3 recipients, 4 bytes), str \
+	 * tenant (credential: auth block), str user, str label, u64 used, u64 \
+	 * limit, u32 seconds of its period, u64 seconds until one is free */ \
+	X(CTL_LIMIT, QUEUE, CONTROL, 35, 1400, N) \
 	/* u64 message id, u64 time, u64 size, str user, str tenant, str from, \
 	 * u32 recipients in all; recipients follow */ \
 	X(CTL_QUEUE_MESSAGE, QUEUE, CONTROL, 34, 2048, N) \
-	/* str to, u8 state (0 waiting, 1 in flight, 2 done, 3 failed), \
-	 * u32 tries, u64 next attempt (seconds), str last reply, str \
+	/* str to, u8 state (0 waiting, 1 in flight, 2 done, 3 failed, 4 \
+	 * held), u32 tries, u64 next attempt (seconds), str last reply, str \
 	 * relay */ \
 	X(CTL_QUEUE_RCPT, QUEUE, CONTROL, 19, 8192, N) \
 	/* u8 status (0 ok, 1 error, 4 denied, 5 no match), u32 matched, \

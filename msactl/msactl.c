@@ -24,6 +24,7 @@
 #include "msactl/passwd.h"
 #include "msactl/sendmail.h"
 #include "msactl/session.h"
+#include "msactl/spool.h"
 
 #define WORDS_MAX	8
 
@@ -212,6 +213,8 @@ main(int argc, char **argv)
 		return sendmail_main(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "passwd") == 0)
 		return passwd_main(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "spool") == 0)
+		return spool_main(argc - 1, argv + 1);
 	n = arguments(&o, argc, argv, words);
 	if (n == 0)
 		usage();

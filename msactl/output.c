@@ -194,7 +194,8 @@ print_due(const json_t *o, int width, time_t now)
 {
 	char	 due[32];
 
-	if (strcmp(output_str(o, "state"), "waiting") != 0)
+	if (strcmp(output_str(o, "state"), "waiting") != 0 &&
+	    strcmp(output_str(o, "state"), "held") != 0)
 		strlcpy(due, "-", sizeof(due));
 	else if (output_num(o, "next") <= now)
 		strlcpy(due, "now", sizeof(due));
@@ -249,7 +250,8 @@ print_rcpt(const json_t *r, time_t now)
 	output_text(stdout, output_str(r, "state"));
 	printf(", %lld %s", output_num(r, "tries"),
 	    output_num(r, "tries") == 1 ? "try" : "tries");
-	if (strcmp(output_str(r, "state"), "waiting") == 0) {
+	if (strcmp(output_str(r, "state"), "waiting") == 0 ||
+	    strcmp(output_str(r, "state"), "held") == 0) {
 		fputs(", next ", stdout);
 		print_due(r, 0, now);
 	}
@@ -290,6 +292,39 @@ print_detail(const json_t *o)
 		print_rcpt(value, now);
 }
 
+/* --- show limits, user limits --- */
+
+static void
+print_limit(const json_t *o)
+{
+	long long	 period = output_num(o, "period");
+	bool		 bytes = strcmp(output_str(o, "limit"), "bytes") == 0;
+	char		 used[32], max[32], rate[64], wait[32];
+
+	if (bytes) {
+		output_size(used, sizeof(used), output_num(o, "used"));
+		output_size(max, sizeof(max), output_num(o, "max"));
+	} else {
+		snprintf(used, sizeof(used), "%lld", output_num(o, "used"));
+		snprintf(max, sizeof(max), "%lld", output_num(o, "max"));
+	}
+	snprintf(rate, sizeof(rate), "%s/%s", max, period == 60 ? "minute" :
+	    period == 3600 ? "hour" : "day");
+	output_column(output_str(o, "limit"), 10);
+	printf("%10s %14s %7s ", used, rate, output_num(o, "wait") == 0 ?
+	    "now" : output_duration(wait, sizeof(wait), output_num(o, "wait")));
+	output_text(stdout, output_str(o, "user"));
+	if (*output_str(o, "label") != '\0') {
+		putchar('/');
+		output_text(stdout, output_str(o, "label"));
+	}
+	if (*output_str(o, "tenant") != '\0') {
+		fputs(" of ", stdout);
+		output_text(stdout, output_str(o, "tenant"));
+	}
+	putchar('\n');
+}
+
 /* --- all --- */
 
 void
@@ -319,6 +354,14 @@ output_line(const json_t *o, void *arg)
 	case ACTION_QUEUE_SHOW:
 		print_detail(o);
 		break;
+	case ACTION_LIMITS:
+	case ACTION_USER_LIMITS:
+		if (!head)
+			printf("%-10s %10s %14s %7s %s\n", "LIMIT", "USED",
+			    "OF", "FREE IN", "USER");
+		head = true;
+		print_limit(o);
+		break;
 	default:
 		output_login(o, cmd);
 		break;
@@ -334,6 +377,10 @@ counted(enum action action)
 		return "message%s flushed";
 	case ACTION_QUEUE_REMOVE:
 		return "message%s removed";
+	case ACTION_QUEUE_RELEASE:
+		return "message%s released";
+	case ACTION_LIMITS_RESET:
+		return "limit%s reset";
 	case ACTION_UNBAN:
 		return "ban%s taken back";
 	case ACTION_AUTH_FLUSH:

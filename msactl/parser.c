@@ -38,9 +38,25 @@ struct token {
 static const struct token	 table_show[] = {
 	{ TOKEN_WORD, "status", ACTION_STATUS, NULL },
 	{ TOKEN_WORD, "stats", ACTION_STATS, NULL },
+	{ TOKEN_WORD, "limits", ACTION_LIMITS, NULL },
 	{ TOKEN_WORD, "users", ACTION_USERS, NULL },
 	{ TOKEN_WORD, "bans", ACTION_BANS, NULL },
 	{ TOKEN_WORD, "grants", ACTION_GRANTS, NULL },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_user_name[] = {
+	{ TOKEN_USER, "USER", ACTION_NONE, NULL },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_user[] = {
+	{ TOKEN_WORD, "limits", ACTION_USER_LIMITS, table_user_name },
+	{ TOKEN_END, NULL, ACTION_NONE, NULL }
+};
+
+static const struct token	 table_limits[] = {
+	{ TOKEN_WORD, "reset", ACTION_LIMITS_RESET, table_user_name },
 	{ TOKEN_END, NULL, ACTION_NONE, NULL }
 };
 
@@ -67,6 +83,7 @@ static const struct token	 table_queue[] = {
 	{ TOKEN_WORD, "show", ACTION_QUEUE_SHOW, table_id },
 	{ TOKEN_WORD, "flush", ACTION_QUEUE_FLUSH, table_flush },
 	{ TOKEN_WORD, "remove", ACTION_QUEUE_REMOVE, table_id_all },
+	{ TOKEN_WORD, "release", ACTION_QUEUE_RELEASE, table_id_all },
 	{ TOKEN_END, NULL, ACTION_NONE, NULL }
 };
 
@@ -207,6 +224,8 @@ static const struct token	 table_test[] = {
 static const struct token	 table_main[] = {
 	{ TOKEN_WORD, "show", ACTION_NONE, table_show },
 	{ TOKEN_WORD, "queue", ACTION_NONE, table_queue },
+	{ TOKEN_WORD, "user", ACTION_NONE, table_user },
+	{ TOKEN_WORD, "limits", ACTION_NONE, table_limits },
 	{ TOKEN_WORD, "reload", ACTION_RELOAD, NULL },
 	{ TOKEN_WORD, "log", ACTION_NONE, table_log },
 	{ TOKEN_WORD, "monitor", ACTION_MONITOR, NULL },
@@ -226,6 +245,10 @@ static const char *const	 requests[] = {
 	[ACTION_QUEUE_SHOW] = "queue show",
 	[ACTION_QUEUE_FLUSH] = "queue flush",
 	[ACTION_QUEUE_REMOVE] = "queue remove",
+	[ACTION_QUEUE_RELEASE] = "queue release",
+	[ACTION_LIMITS] = "show limits",
+	[ACTION_USER_LIMITS] = "user limits",
+	[ACTION_LIMITS_RESET] = "limits reset",
 	[ACTION_RELOAD] = "reload",
 	[ACTION_LOGLEVEL] = "log level",
 	[ACTION_MONITOR] = NULL,

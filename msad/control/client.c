@@ -132,7 +132,8 @@ is_look(enum request_cmd cmd)
 	return cmd == REQUEST_STATUS || cmd == REQUEST_STATS ||
 	    cmd == REQUEST_QUEUE_LIST || cmd == REQUEST_QUEUE_SHOW ||
 	    cmd == REQUEST_USERS || cmd == REQUEST_BANS ||
-	    cmd == REQUEST_GRANTS || cmd == REQUEST_TEST_SESSION;
+	    cmd == REQUEST_GRANTS || cmd == REQUEST_TEST_SESSION ||
+	    cmd == REQUEST_LIMITS || cmd == REQUEST_USER_LIMITS;
 }
 
 /* What changed something is worth a line of the log. */

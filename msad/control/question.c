@@ -30,13 +30,16 @@
 #define PATIENCE_RELOAD	60
 
 /* Of CTL_QUEUE_RCPT. */
-enum rcpt_state { RCPT_WAITING, RCPT_INFLIGHT, RCPT_DONE, RCPT_FAILED };
+enum rcpt_state {
+	RCPT_WAITING, RCPT_INFLIGHT, RCPT_DONE, RCPT_FAILED, RCPT_HELD
+};
 
 static const char *const rcpt_states[] = {
 	[RCPT_WAITING] = "waiting",
 	[RCPT_INFLIGHT] = "inflight",
 	[RCPT_DONE] = "done",
-	[RCPT_FAILED] = "failed"
+	[RCPT_FAILED] = "failed",
+	[RCPT_HELD] = "held"
 };
 #define RCPT_STATES	(sizeof(rcpt_states) / sizeof(rcpt_states[0]))
 
@@ -233,8 +236,20 @@ static const unsigned int	 queue_types[REQUEST_CMDS] = {
 	[REQUEST_QUEUE_LIST] = IPC_CTL_QUEUE_LIST,
 	[REQUEST_QUEUE_SHOW] = IPC_CTL_QUEUE_SHOW,
 	[REQUEST_QUEUE_FLUSH] = IPC_CTL_QUEUE_FLUSH,
-	[REQUEST_QUEUE_REMOVE] = IPC_CTL_QUEUE_REMOVE
+	[REQUEST_QUEUE_REMOVE] = IPC_CTL_QUEUE_REMOVE,
+	[REQUEST_QUEUE_RELEASE] = IPC_CTL_QUEUE_RELEASE,
+	[REQUEST_LIMITS] = IPC_CTL_LIMITS,
+	[REQUEST_USER_LIMITS] = IPC_CTL_LIMITS,
+	[REQUEST_LIMITS_RESET] = IPC_CTL_LIMITS_RESET
 };
+
+/* Is it listed a page at a time? */
+static bool
+is_list(enum request_cmd cmd)
+{
+	return cmd == REQUEST_QUEUE_LIST || cmd == REQUEST_LIMITS ||
+	    cmd == REQUEST_USER_LIMITS;
+}
 
 static void
 queue_begin(struct client *c)
@@ -248,6 +263,12 @@ queue_begin(struct client *c)
 	if (req->cmd == REQUEST_QUEUE_LIST) {
 		ipc_put_u64(ch, c->question.after);
 		ipc_put_u16(ch, LIST_PAGE);
+	} else if (is_list(req->cmd)) {
+		ipc_put_u32(ch, (uint32_t)c->question.after);
+		ipc_put_u16(ch, LIST_PAGE);
+		ipc_put_str(ch, req->user);
+	} else if (req->cmd == REQUEST_LIMITS_RESET) {
+		ipc_put_str(ch, req->user);
 	} else {
 		if (req->cmd != REQUEST_QUEUE_SHOW)
 			ipc_put_u8(ch, req->all);
@@ -403,6 +424,60 @@ on_rcpt(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	return 0;
 }
 
+static json_t *
+limit_read(struct ipc_reader *r)
+{
+	static const char *const kinds[] = {
+		NULL, "credential", "messages", "recipients", "bytes"
+	};
+	struct slice	 space, user, label;
+	uint64_t	 used, limit, wait;
+	uint32_t	 period;
+	uint8_t		 kind;
+	bool		 credential;
+
+	kind = ipc_get_u8(r);
+	space = ipc_get_str(r);
+	user = ipc_get_str(r);
+	label = ipc_get_str(r);
+	used = ipc_get_u64(r);
+	limit = ipc_get_u64(r);
+	period = ipc_get_u32(r);
+	wait = ipc_get_u64(r);
+	if (kind == 0 || kind >= sizeof(kinds) / sizeof(kinds[0]))
+		r->bad = 1;
+	if (!ipc_done(r))
+		return NULL;
+	credential = kind == 1;
+	return json_pack("{sosososssososIso}", "user", answer_text(user),
+	    "tenant", answer_text(credential ? SLICE("", 0) : space),
+	    "label", answer_text(label), "limit", kinds[kind],
+	    "used", answer_number(used), "max", answer_number(limit),
+	    "period", (json_int_t)period, "wait", answer_number(wait));
+}
+
+static int
+on_limit(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct client		*c = question_client(msg, ROLE_QUEUE);
+	struct ipc_reader	 r;
+	json_t			*line;
+
+	(void)ch;
+	(void)arg;
+	ipc_reader(&r, msg);
+	line = limit_read(&r);
+	if (!ipc_done(&r)) {
+		json_decref(line);
+		return -1;
+	}
+	if (c == NULL)
+		json_decref(line);
+	else
+		client_line(c, line);
+	return 0;
+}
+
 void
 question_next(struct client *c)
 {
@@ -424,7 +499,7 @@ queue_end(struct client *c, int status, uint64_t after, const char *reason)
 	}
 	if (cmd == REQUEST_TEST_SESSION && status == 0)
 		question_facts(c);
-	if (cmd == REQUEST_QUEUE_LIST) {
+	if (is_list(cmd)) {
 		if (status == 0 && after != 0) {
 			c->question.after = after;
 			question_next(c);
@@ -438,7 +513,8 @@ queue_end(struct client *c, int status, uint64_t after, const char *reason)
 	else if (*reason == '\0')
 		reason = status == 5 ? "no message matches" :
 		    "the queue refused";
-	if (cmd == REQUEST_QUEUE_FLUSH || cmd == REQUEST_QUEUE_REMOVE)
+	if (cmd == REQUEST_QUEUE_FLUSH || cmd == REQUEST_QUEUE_REMOVE ||
+	    cmd == REQUEST_QUEUE_RELEASE || cmd == REQUEST_LIMITS_RESET)
 		extra = json_pack("{so}", "matched",
 		    answer_number(c->question.matched));
 	client_end(c, status, reason, extra);
@@ -473,6 +549,7 @@ on_end(struct ipc *ch, struct ipc_msg *msg, void *arg)
 const struct ipc_handler	 question_queue_handlers[] = {
 	{ IPC_CTL_QUEUE_MESSAGE, on_message },
 	{ IPC_CTL_QUEUE_RCPT, on_rcpt },
+	{ IPC_CTL_LIMIT, on_limit },
 	{ IPC_CTL_QUEUE_USER, question_user },
 	{ IPC_CTL_QUEUE_FACT, question_queue_fact },
 	{ IPC_CTL_QUEUE_END, on_end },
@@ -511,6 +588,10 @@ static void (*const beginnings[REQUEST_CMDS])(struct client *) = {
 	[REQUEST_QUEUE_SHOW] = queue_begin,
 	[REQUEST_QUEUE_FLUSH] = queue_begin,
 	[REQUEST_QUEUE_REMOVE] = queue_begin,
+	[REQUEST_QUEUE_RELEASE] = queue_begin,
+	[REQUEST_LIMITS] = queue_begin,
+	[REQUEST_USER_LIMITS] = queue_begin,
+	[REQUEST_LIMITS_RESET] = queue_begin,
 	[REQUEST_RELOAD] = parent_begin,
 	[REQUEST_LOGLEVEL] = parent_begin,
 	[REQUEST_USERS] = question_users_begin,

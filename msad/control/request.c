@@ -13,6 +13,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "common/ipc_types.h"
 #include "msad/control/request.h"
 
 /* Members beside "cmd". */
@@ -27,6 +28,7 @@
 #define HAS_FROM	0x100
 #define HAS_TO		0x200
 #define HAS_PASSWORD	0x400
+#define HAS_OWNER	0x800	/* the same member as HAS_USER, longer */
 
 static const struct {
 	const char	*name;
@@ -40,6 +42,10 @@ static const struct {
 	[REQUEST_QUEUE_SHOW] = { "queue show", HAS_ID, 0, 0 },
 	[REQUEST_QUEUE_FLUSH] = { "queue flush", 0, HAS_ID | HAS_ALL, 0 },
 	[REQUEST_QUEUE_REMOVE] = { "queue remove", 0, HAS_ID | HAS_ALL, 0 },
+	[REQUEST_QUEUE_RELEASE] = { "queue release", 0, HAS_ID | HAS_ALL, 0 },
+	[REQUEST_LIMITS] = { "show limits", 0, 0, 0 },
+	[REQUEST_USER_LIMITS] = { "user limits", HAS_OWNER, 0, 0 },
+	[REQUEST_LIMITS_RESET] = { "limits reset", HAS_OWNER, 0, 0 },
 	[REQUEST_RELOAD] = { "reload", 0, 0, 0 },
 	[REQUEST_LOGLEVEL] = { "log level", HAS_LEVEL, 0, 0 },
 	[REQUEST_USERS] = { "show users", 0, 0, 0 },
@@ -70,7 +76,9 @@ static const struct {
 	    sizeof(((struct request *)0)->member), reason }
 	TEXT(network, HAS_NETWORK, "not a network"),
 	TEXT(address, HAS_ADDRESS, "not an address"),
-	TEXT(user, HAS_USER, "not a user name"),
+	{ "user", HAS_USER, offsetof(struct request, user), IPC_USER_MAX + 1,
+	    "not a user name" },
+	TEXT(user, HAS_OWNER, "not a user name"),
 	TEXT(block, HAS_BLOCK, "not the name of an auth block"),
 	TEXT(from, HAS_FROM, "not a sender"),
 	TEXT(to, HAS_TO, "not a recipient"),

@@ -7,6 +7,8 @@
 
 /* Octets of a request line, its LF not counted. */
 #define REQUEST_MAX	8192
+/* Octets of a user's own address in one. */
+#define REQUEST_USER_MAX	512
 
 enum request_cmd {
 	REQUEST_STATUS,			/* "show status" */
@@ -15,6 +17,10 @@ enum request_cmd {
 	REQUEST_QUEUE_SHOW,		/* "queue show": id */
 	REQUEST_QUEUE_FLUSH,		/* "queue flush": id, or all */
 	REQUEST_QUEUE_REMOVE,		/* "queue remove": id, or all */
+	REQUEST_QUEUE_RELEASE,		/* "queue release": id, or all */
+	REQUEST_LIMITS,			/* "show limits" */
+	REQUEST_USER_LIMITS,		/* "user limits": user */
+	REQUEST_LIMITS_RESET,		/* "limits reset": user */
 	REQUEST_RELOAD,			/* "reload" */
 	REQUEST_LOGLEVEL,		/* "log level": level */
 	REQUEST_USERS,			/* "show users" */
@@ -40,7 +46,7 @@ struct request {
 	/* "" where none was given; none has control characters */
 	char		 network[64];
 	char		 address[64];
-	char		 user[256];
+	char		 user[REQUEST_USER_MAX + 1];
 	char		 block[256];
 	char		 from[1025];
 	char		 to[1025];

@@ -34,6 +34,7 @@ struct commit {
 	uint64_t	 epoch;
 	uint64_t	 sid;
 	uint64_t	 held;		/* octets of memory until then */
+	struct limits_taken taken;
 	uint8_t		 flags;		/* GRANT_* */
 	char		 label[];	/* of the credential */
 };
@@ -137,8 +138,8 @@ on_commit(void *arg, enum spool_result result)
 		accept_answer(p->ch, c->sid, v, "", v == VERDICT_OK ? id : "");
 	if (g != NULL) {
 		g->committing = false;
-		if (v != VERDICT_OK && g->scope.rate > 0)
-			transaction_uncount(g);
+		if (v != VERDICT_OK)
+			limits_return(g, &c->taken);
 	}
 	free(c);
 	if (v == VERDICT_OK)
@@ -213,6 +214,13 @@ write_envelope(const struct grant *g, time_t now, struct envelope *e,
 	e->msgid = SLICE_STR(tx->check.msgid);
 	e->params = SLICE_STR(tx->params);
 	e->not_before = g->scope.not_before;
+	if (tx->taken.until > 0 &&
+	    (uint64_t)tx->taken.until > e->not_before) {
+		/* an operator may release it, but not against its credential */
+		if (e->not_before <= (uint64_t)now)
+			e->flags |= ENVELOPE_HELD;
+		e->not_before = (uint64_t)tx->taken.until;
+	}
 	/* addresses, then parameters */
 	if ((rcpts = reallocarray(NULL, 2 * (size_t)tx->nrcpts,
 	    sizeof(*rcpts))) == NULL)
@@ -258,6 +266,7 @@ accept_commit(struct grant *g)
 	c->flags = g->scope.flags;
 	memcpy(c->label, g->scope.label, label);
 	c->sid = g->sid;
+	c->taken = tx->taken;
 	c->held = len + (c->m->size > SPOOL_INLINE_MAX ? 0 : c->m->size);
 	g->committing = true;
 	ncommits++;

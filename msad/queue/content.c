@@ -17,6 +17,7 @@
 
 #include "config.h"
 
+#include "common/log.h"
 #include "common/memfile.h"
 #include "content.h"
 
@@ -69,6 +70,19 @@ make_file(const struct spool_content *c)
 	return fd;
 }
 
+/* A body file whose octets are not those that were accepted is not sent. */
+static enum spool_result
+verify(const struct spool_content *c, uint64_t id)
+{
+	enum spool_result	result = spool_content_verify(c);
+
+	if (result != SPOOL_OK)
+		log_err("event=spool-damage place=\"bodies/%016llx\" "
+		    "offset=0 text=%s", (unsigned long long)id,
+		    log_q(spool_result_name(result)));
+	return result;
+}
+
 enum spool_result
 content_descriptors(struct spool *spool, uint64_t id, uint64_t *size,
     int fd[2], uint8_t **env, size_t *envlen)
@@ -81,6 +95,10 @@ content_descriptors(struct spool *spool, uint64_t id, uint64_t *size,
 	if ((result = spool_content_open(spool, id, &c)) != SPOOL_OK)
 		return result;
 	*size = c.prefixlen + c.bodylen;
+	if ((result = verify(&c, id)) != SPOOL_OK) {
+		spool_content_close(&c);
+		return result;
+	}
 	if ((fd[0] = make_file(&c)) == -1)
 		result = SPOOL_IO;
 	else if (c.fd != -1 && (fd[1] = dup(c.fd)) == -1) {

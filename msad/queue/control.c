@@ -1,8 +1,8 @@
 /*
  * The queue's answers to msactl, by way of msad-control: list, show, flush,
- * remove, and who is logged in. Runs in msad-queue. Each question carries the
- * caller's uid and groups as the kernel told msad-control, and the queue
- * decides (DESIGN section 7).
+ * remove, release, limits, who is logged in. Runs in msad-queue. Each question
+ * carries the caller's uid and groups as the kernel told msad-control, and the
+ * queue decides (DESIGN section 7).
  *
  * Root may. The socket's group may as well, where the configuration names one:
  * the socket is 0660 root:group then, so that whoever could connect is one of
@@ -22,6 +22,7 @@
 #include "envelope.h"
 #include "grant.h"
 #include "index.h"
+#include "limits.h"
 #include "outcome.h"
 #include "peers.h"
 #include "schedule.h"
@@ -32,6 +33,7 @@
 #define LIST_MAX	200		/* messages of one answer */
 #define PENDING_MAX	(1024 * 1024)	/* octets under way to control */
 #define REPLY_MAX	1024		/* of a reply shown */
+#define STATE_HELD	4		/* of CTL_QUEUE_RCPT */
 
 /* A removal that waits for the disk. */
 struct removal {
@@ -94,8 +96,10 @@ control_admit(struct ipc *ch, uint64_t sid, bool may)
 /* --- list and show --- */
 
 static uint8_t
-shown_state(uint8_t status)
+shown_state(const struct message *m, uint8_t status)
 {
+	if (status == RCPT_WAITING && schedule_is_held(m))
+		return STATE_HELD;
 	return status == RCPT_REPORTING ? RCPT_FAILED : status;
 }
 
@@ -109,8 +113,9 @@ last_reply(const struct message *m, uint32_t i, char *buf, size_t size)
 
 	buf[0] = '\0';
 	if (m->later) {
-		strlcpy(buf, "not relayed before then, as its credential "
-		    "says", size);
+		strlcpy(buf, schedule_is_held(m) ? "held, as its user was "
+		    "over a limit" : "not relayed before then, as its "
+		    "credential says", size);
 		return;
 	}
 	/* Not tried itself: what keeps it is what keeps its destination. */
@@ -140,7 +145,7 @@ send_rcpt(struct ipc *ch, uint64_t sid, const struct message *m, uint32_t i)
 	last_reply(m, i, last, sizeof(last));
 	ipc_start(ch, IPC_CTL_QUEUE_RCPT, sid);
 	ipc_put_str(ch, message_rcpt(m, i));
-	ipc_put_u8(ch, shown_state(m->rcpts[i].status));
+	ipc_put_u8(ch, shown_state(m, m->rcpts[i].status));
 	ipc_put_u32(ch, m->rcpts[i].tries);
 	ipc_put_u64(ch, m->rcpts[i].status == RCPT_WAITING ?
 	    (uint64_t)schedule_next(m, i) : 0);
@@ -351,6 +356,134 @@ on_remove(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	return 0;
 }
 
+/* --- release, limits --- */
+
+static void
+release_one(struct message *m, uint32_t uid, time_t now)
+{
+	uint8_t	buf[RELEASE_RECORD_SIZE];
+
+	log_notice("q=%llx event=released uid=%u user=%s",
+	    (unsigned long long)m->id, uid, log_q(message_user(m)));
+	schedule_release(m, now);
+	release_record_encode((uint64_t)now, buf);
+	durable_update(m->id, RELEASE_KEY, buf, sizeof(buf));
+}
+
+/* The caller's uid, for the log; the reader stays where it is. */
+static uint32_t
+caller(const struct ipc_reader *r)
+{
+	struct ipc_reader	copy = *r;
+
+	return ipc_get_u32(&copy);
+}
+
+static int
+on_release(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+	struct message		*m;
+	time_t			 now = schedule_now();
+	uint64_t		 id;
+	uint32_t		 uid, n = 0;
+	bool			 may, all;
+
+	(void)arg;
+	ipc_reader(&r, msg);
+	uid = caller(&r);
+	if (read_selection(&r, &may, &all, &id) == -1)
+		return -1;
+	if (!control_admit(ch, msg->sid, may))
+		return 0;
+	for (m = all ? index_after(0) : index_find(id); m != NULL;
+	    m = all ? index_after(m->id) : NULL)
+		if (is_shown(m) && schedule_is_held(m)) {
+			release_one(m, uid, now);
+			n++;
+		}
+	control_end(ch, msg->sid, n > 0 || all ? CTL_OK : CTL_NO_MATCH, n, 0,
+	    n > 0 || all ? "" : "no such message, or it is not held");
+	schedule_run(now);
+	return 0;
+}
+
+/* For whom the lines of limits are. */
+struct asking {
+	struct ipc	*ch;
+	uint64_t	 sid;
+};
+
+static void
+send_limit(void *arg, const struct limits_line *line)
+{
+	const struct asking	*a = arg;
+	const struct rate_state	*s = &line->state;
+
+	ipc_start(a->ch, IPC_CTL_LIMIT, a->sid);
+	ipc_put_u8(a->ch, (uint8_t)s->key.kind);
+	ipc_put_str(a->ch, s->key.space);
+	ipc_put_str(a->ch, s->key.user);
+	ipc_put_str(a->ch, s->key.label);
+	ipc_put_u64(a->ch, s->used);
+	ipc_put_u64(a->ch, s->rate.n);
+	ipc_put_u32(a->ch, s->rate.period);
+	ipc_put_u64(a->ch, (line->wait + 999) / 1000);
+	ipc_send(a->ch);
+}
+
+static int
+on_limits(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct asking		 a = { ch, msg->sid };
+	struct ipc_reader	 r;
+	char			 user[RATE_KEY_MAX];
+	uint32_t		 place, max, n;
+	bool			 may;
+
+	(void)arg;
+	ipc_reader(&r, msg);
+	may = control_caller(&r);
+	place = ipc_get_u32(&r);
+	max = ipc_get_u16(&r);
+	ipc_copy_str(&r, user, sizeof(user));
+	if (!ipc_done(&r))
+		return -1;
+	if (!control_admit(ch, msg->sid, may))
+		return 0;
+	if (max == 0 || max > LIST_MAX)
+		max = LIST_MAX;
+	n = limits_each(&place, user, max, send_limit, &a);
+	control_end(ch, msg->sid, CTL_OK, n, place == RATE_NONE ? 0 : place,
+	    "");
+	return 0;
+}
+
+static int
+on_limits_reset(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+	char			 user[RATE_KEY_MAX];
+	uint32_t		 uid, n;
+	bool			 may;
+
+	(void)arg;
+	ipc_reader(&r, msg);
+	uid = caller(&r);
+	may = control_caller(&r);
+	ipc_copy_str(&r, user, sizeof(user));
+	if (!ipc_done(&r) || user[0] == '\0')
+		return -1;
+	if (!control_admit(ch, msg->sid, may))
+		return 0;
+	n = limits_reset(user);
+	log_notice("event=limits-reset uid=%u user=%s limits=%u", uid,
+	    log_q(user), n);
+	control_end(ch, msg->sid, n > 0 ? CTL_OK : CTL_NO_MATCH, n, 0,
+	    n > 0 ? "" : "this user has used nothing of a limit");
+	return 0;
+}
+
 /* --- who is logged in --- */
 
 static void
@@ -410,6 +543,9 @@ const struct ipc_handler control_handlers[] = {
 	{ IPC_CTL_QUEUE_SHOW, on_show },
 	{ IPC_CTL_QUEUE_FLUSH, on_flush },
 	{ IPC_CTL_QUEUE_REMOVE, on_remove },
+	{ IPC_CTL_QUEUE_RELEASE, on_release },
+	{ IPC_CTL_LIMITS, on_limits },
+	{ IPC_CTL_LIMITS_RESET, on_limits_reset },
 	{ IPC_CTL_QUEUE_USERS, on_users },
 	{ IPC_CTL_QUEUE_TEST, trial_message },
 	{ 0, NULL }

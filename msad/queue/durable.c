@@ -1,8 +1,9 @@
 /*
  * What the queue has to record and may not forget: results of recipients and
  * removals. Runs in msad-queue between outcome.c and the spool. A change that
- * the disk refused (full, failed) is kept in memory and handed in again each
- * second; until then the message stays in the index, as what it is on disk
+ * the disk refused (full, failed) is handed in again at once, for the spool
+ * goes on elsewhere; when that fails too it is kept in memory and handed in
+ * each second. Until then the message stays in the index, as what it is on disk
  * would be after a crash.
  *
  * Of each recipient only the newest state is wanted. It is known by the tree;
@@ -30,6 +31,7 @@ struct change {
 	uint32_t		 key;
 	bool			 newest;	/* update: none followed it */
 	bool			 waits;		/* to be handed in again */
+	bool			 again;		/* has been, at once */
 	size_t			 len;
 	uint8_t			 buf[];
 };
@@ -89,6 +91,8 @@ keep(struct change *c)
 	TAILQ_INSERT_TAIL(&failed, c, entry);
 }
 
+static void	submit(struct change *);
+
 static void
 on_done(void *arg, enum spool_result result)
 {
@@ -99,6 +103,11 @@ on_done(void *arg, enum spool_result result)
 		if (c->removed != NULL)
 			c->removed(c->arg, c->id);
 		change_free(c);
+		return;
+	}
+	if (TAILQ_EMPTY(&failed) && !c->again) {
+		c->again = true;
+		submit(c);
 		return;
 	}
 	if (TAILQ_EMPTY(&failed))

@@ -250,3 +250,22 @@ rcpt_record_decode(const void *p, size_t len, struct rcpt_record *s)
 		return -1;
 	return 0;
 }
+
+void
+release_record_encode(uint64_t when, uint8_t *buf)
+{
+	struct writer	w = { buf, 0 };
+
+	put_number(&w, 1, 1);
+	put_number(&w, when, 8);
+}
+
+int
+release_record_decode(const void *p, size_t len, uint64_t *when)
+{
+	struct reader	r = { p, len, 0 };
+	uint8_t		version = (uint8_t)get_number(&r, 1);
+
+	*when = get_number(&r, 8);
+	return r.bad || r.left > 0 || version != 1 ? -1 : 0;
+}

@@ -24,7 +24,8 @@
 #define ENVELOPE_8BITMIME	0x01	/* octets above 127 are in it */
 #define ENVELOPE_DSN		0x02	/* made by the queue itself */
 #define ENVELOPE_UTF8HEADER	0x04	/* SMTPUTF8, and headers need it */
-#define ENVELOPE_FLAGS		0x07
+#define ENVELOPE_HELD		0x08	/* until not_before, by a limit */
+#define ENVELOPE_FLAGS		0x0f
 
 struct envelope {
 	uint8_t		 flags;
@@ -84,6 +85,16 @@ struct rcpt_record {
 
 #define RCPT_RECORD_MAX	(1 + 1 + 2 + 4 + 8 + 8 + 1 + 3 * 2 + 32 + 255 + \
     RCPT_REPLY_MAX)
+
+/*
+ * The state of a message as a whole, beside those of its recipients: one that
+ * was held is released, at that time.
+ */
+#define RELEASE_KEY		UINT32_MAX
+#define RELEASE_RECORD_SIZE	9
+
+void	 release_record_encode(uint64_t when, uint8_t *buf);
+int	 release_record_decode(const void *, size_t, uint64_t *when);
 
 /* Encode into buf of RCPT_RECORD_MAX; strings over their bound are cut. */
 size_t	 rcpt_record_encode(const struct rcpt_record *, uint8_t *buf);

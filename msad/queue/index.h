@@ -3,7 +3,6 @@
 
 #include <sys/types.h>
 #include <sys/queue.h>
-#include <sys/tree.h>
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,10 +12,10 @@
 struct dest;
 struct failures;
 
-/* A recipient in memory: 16 octets and its address in the message's text. */
+/* A recipient in memory: 16 octets and the address. */
 struct rcpt {
 	uint32_t	 next;		/* seconds: next attempt */
-	uint32_t	 addr;		/* offset of the address in the text */
+	uint32_t	 addr;		/* offset of the address */
 	uint16_t	 tries;
 	uint8_t		 status;	/* enum rcpt_status */
 	uint8_t		 lost;		/* attempts ended by a death */
@@ -35,32 +34,41 @@ struct rcpt {
 #define HEAP_NONE		UINT32_MAX
 
 /*
- * A message in memory: one block of memory with its recipients and its text.
- * Made from the envelope, at acceptance and at recovery alike.
+ * A message in memory: one block of memory with its recipients and their
+ * addresses. Made from the envelope, at acceptance and at recovery alike. There
+ * may be millions: what messages share is kept once (handles of index_keys.h),
+ * what is seldom asked for is read from the spool.
  */
 struct message {
-	RB_ENTRY(message)	 by_id;
 	TAILQ_ENTRY(message)	 by_dest;	/* in order of arrival */
 	struct dest		*dest;
 	struct failures		*failures;	/* to be reported, or NULL */
 	uint64_t		 id;
 	uint64_t		 size;		/* octets, with our header */
-	uint64_t		 arrival;	/* seconds */
-	uint64_t		 since;		/* the same by today's clock */
-	uint64_t		 not_before;	/* seconds; 0: at once */
+	uint32_t		 arrival;	/* seconds */
+	uint32_t		 since;		/* the same by today's clock */
+	uint32_t		 not_before;	/* seconds; 0: at once */
 	uint32_t		 heap;		/* place in dest's heap */
 	uint32_t		 next;		/* earliest of its rcpts */
 	uint32_t		 header_len;
-	uint32_t		 nrcpts;
-	uint32_t		 nleft;		/* neither done nor failed */
-	uint32_t		 nbusy;		/* of nleft: not waiting */
-	uint32_t		 njobs;
-	uint16_t		 tenant, auth, mech, relay, sender, msgid;
+	uint32_t		 origin;	/* user, tenant, auth, mech */
+	uint32_t		 relay, sender;
+	uint16_t		 nrcpts;
+	uint16_t		 nleft;		/* neither done nor failed */
+	uint16_t		 nbusy;		/* of nleft: not waiting */
+	uint16_t		 njobs;
 	uint8_t			 env_flags;	/* ENVELOPE_* */
 	uint8_t			 flags;		/* MESSAGE_* */
 	bool			 later;		/* waits for not_before */
-	struct rcpt		 rcpts[];	/* then the text; user at 0 */
+	struct rcpt		 rcpts[];	/* then their addresses */
 };
+
+/*
+ * How to read a Message-ID again that is not in memory: copy it to buf; "" when
+ * it is not to be had.
+ */
+typedef void	(*index_read_msgid)(uint64_t id, char *buf, size_t size);
+void	 index_init(index_read_msgid);
 
 /* Make a message (not yet in the index). NULL when memory is out. */
 struct message *message_new(uint64_t id, uint64_t size,
@@ -83,5 +91,32 @@ struct message *index_find(uint64_t id);
 /* The first message whose id is greater, NULL at the end. */
 struct message *index_after(uint64_t id);
 uint64_t index_messages(void);
+/* Keep this Message-ID at hand for a while. */
+void	 index_keep_msgid(uint64_t id, struct slice);
+
+/*
+ * Selecting: what a key has in common, in ascending id, which is the order of
+ * arrival. Each step costs the same however long the queue is; nothing is held
+ * between steps, so messages may come and go.
+ *
+ * Users, tenants and relays are compared as they are. A domain is that of a
+ * recipient, without regard to case; a message is selected by it even when
+ * that recipient is done.
+ */
+enum index_key {
+	INDEX_USER,
+	INDEX_TENANT,
+	INDEX_RELAY,
+	INDEX_DOMAIN
+};
+#define INDEX_KINDS	4
+
+/* How many messages there are. */
+uint64_t index_select_count(enum index_key, struct slice);
+/* The first of them whose id is greater; NULL at the end. */
+struct message *index_select_after(enum index_key, struct slice, uint64_t id);
+/* Call fn for each value there is, with the number of its messages. */
+void	 index_select_keys(enum index_key, void (*fn)(void *,
+	    const char *name, uint64_t n), void *);
 
 #endif

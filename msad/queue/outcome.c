@@ -35,6 +35,7 @@ struct report {
 	struct failures	*failures;	/* that it reports */
 	uint32_t	 nfailures;
 	bool		 removes;	/* the transaction removes m */
+	char		*msgid;		/* m's, for the log afterwards */
 };
 
 static struct spool	*spool;
@@ -456,6 +457,7 @@ static void
 report_free(struct report *rep)
 {
 	failures_free(rep->failures);
+	free(rep->msgid);
 	free(rep);
 }
 
@@ -556,6 +558,8 @@ on_report(void *arg, enum spool_result result)
 		fatal("event=outcome error=\"out of memory\"");
 	stats_inc(STAT_QUEUE_DSN);
 	snprintf(id, sizeof(id), "%llx", (unsigned long long)rep->dsn->id);
+	if (rep->msgid != NULL)
+		index_keep_msgid(m->id, SLICE_STR(rep->msgid));
 	reported(m, rep->failures, id, now);
 	m->flags &= (uint8_t)~MESSAGE_REPORTING;
 	if (rep->removes) {
@@ -633,6 +637,7 @@ report(struct message *m, time_t now)
 	TAILQ_FOREACH(r, &rep->failures->list, entry)
 		durable_forget(m->id, r->rcpt);
 	nreports++;
+	rep->msgid = strdup(message_msgid(m));
 	spool_txn_commit(txn, on_report, rep);
 }
 

@@ -33,10 +33,12 @@
 #include "grant.h"
 #include "index.h"
 #include "job.h"
+#include "limits.h"
 #include "lookup.h"
 #include "outcome.h"
 #include "peers.h"
 #include "rate.h"
+#include "rate_store.h"
 #include "schedule.h"
 #include "spool.h"
 #include "spool_io.h"
@@ -62,6 +64,15 @@ monotonic(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec;
+}
+
+static uint64_t
+wall_ms(void)
+{
+	struct timespec	ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
 /* --- recovery --- */
@@ -95,10 +106,18 @@ recovered_state(void *arg, uint64_t id, uint32_t key, const void *p,
 {
 	struct rcpt_record	 s;
 	struct message		*m = recovering;
+	uint64_t		 when;
 
 	(void)arg;
-	if (m == NULL || m->id != id)
+	if (rate_store_recover(id, key, p, len, wall_ms(), limits_clock()) ||
+	    m == NULL || m->id != id)
 		return;
+	if (key == RELEASE_KEY &&
+	    release_record_decode(p, len, &when) == 0) {
+		if ((m->env_flags & ENVELOPE_HELD) && when < m->not_before)
+			m->not_before = when;
+		return;
+	}
 	if (key >= m->nrcpts || rcpt_record_decode(p, len, &s) == -1) {
 		log_err("q=%llx event=recovery rcpt=%u reason=\"the state "
 		    "cannot be read; it is tried again\"",
@@ -113,6 +132,20 @@ recovered_state(void *arg, uint64_t id, uint32_t key, const void *p,
 	message_set_status(m, key, (enum rcpt_status)s.status);
 	if (s.status == RCPT_DONE && (s.flags & RCPT_OWED))
 		outcome_owed(m, key, &s);
+}
+
+/* For the log, when a message is not new any more. */
+static void
+read_msgid(uint64_t id, char *buf, size_t size)
+{
+	struct spool_content	 c;
+	struct envelope		 e;
+
+	if (spool_content_open(spool, id, &c) != SPOOL_OK)
+		return;
+	if (envelope_decode(c.env, c.envlen, &e) == 0)
+		snprintf(buf, size, "%.*s", SLICE_FMT(e.msgid));
+	spool_content_close(&c);
 }
 
 static void
@@ -134,19 +167,67 @@ spool_accepts(void *arg, int ok, const char *reason)
 		log_err("event=spool-stopped reason=%s", log_q(reason));
 }
 
-/* All is known: into the schedule with it. */
+/* All is known of it: into the schedule with it. */
+static void
+schedule_one(struct message *m)
+{
+	if (schedule_add(m) == -1)
+		fatal("event=recovery error=\"out of memory\"");
+	if (m->nleft == 0)
+		outcome_settle(m, schedule_now());
+}
+
+static int
+by_not_before(const void *a, const void *b)
+{
+	const struct message *const	*x = a, *const *y = b;
+
+	if ((*x)->not_before != (*y)->not_before)
+		return (*x)->not_before < (*y)->not_before ? -1 : 1;
+	return (*x)->id < (*y)->id ? -1 : (*x)->id > (*y)->id;
+}
+
+/* Those that had or have to wait for a time, by that time; NULL at the end. */
+static struct message **
+recovered_later(void)
+{
+	struct message	**list, *m;
+	uint64_t	  n = 0;
+
+	for (m = index_after(0); m != NULL; m = index_after(m->id))
+		n += m->not_before != 0;
+	if ((list = calloc(n + 1, sizeof(struct message *))) == NULL)
+		fatal("event=recovery error=\"out of memory\"");
+	n = 0;
+	for (m = index_after(0); m != NULL; m = index_after(m->id))
+		if (m->not_before != 0)
+			list[n++] = m;
+	qsort(list, n, sizeof(list[0]), by_not_before);
+	return list;
+}
+
+/*
+ * The schedule keeps messages by age, and age begins with the time one had to
+ * wait for: merge these in, so that each goes to the end.
+ */
 static void
 schedule_recovered(void)
 {
-	struct message	*m, *next;
+	struct message	**later = recovered_later(), **p = later;
+	struct message	 *m;
+	uint64_t	  id = 0;
 
-	for (m = index_after(0); m != NULL; m = next) {
-		next = index_after(m->id);
-		if (schedule_add(m) == -1)
-			fatal("event=recovery error=\"out of memory\"");
-		if (m->nleft == 0)
-			outcome_settle(m, schedule_now());
+	while ((m = index_after(id)) != NULL) {
+		id = m->id;
+		if (m->not_before != 0)
+			continue;
+		for (; *p != NULL && (*p)->not_before <= m->since; p++)
+			schedule_one(*p);
+		schedule_one(m);
 	}
+	for (; *p != NULL; p++)
+		schedule_one(*p);
+	free(later);
 }
 
 static int
@@ -168,9 +249,9 @@ open_spool(struct spool_io *io)
 		log_err("event=spool-open error=%s", log_q(err));
 		return -1;
 	}
-	log_info("event=recovered messages=%llu segments=%u records=%llu "
-	    "bad=%u torn=%u lost=%u orphans=%u",
-	    (unsigned long long)rep.messages, rep.segments,
+	log_info("event=recovered messages=%llu segments=%u digests=%u "
+	    "records=%llu bad=%u torn=%u lost=%u orphans=%u",
+	    (unsigned long long)rep.messages, rep.segments, rep.digests,
 	    (unsigned long long)rep.records, rep.bad, rep.torn,
 	    rep.lost_bodies, rep.orphans);
 	return 0;
@@ -199,6 +280,7 @@ is_idle(void)
 {
 	return job_count() == 0 && transaction_pending() == 0 &&
 	    outcome_pending() == 0 && durable_pending() == 0 &&
+	    rate_store_idle() &&
 	    spool_idle(spool);
 }
 
@@ -226,7 +308,7 @@ drop_relay(struct peer *p)
 	schedule_run(now);
 }
 
-/* Credentials that sent nothing for an hour need no memory. */
+/* Who has used nothing of his limits needs no memory. */
 static void
 sweep_rates(void)
 {
@@ -236,7 +318,7 @@ sweep_rates(void)
 	if (now - last < 60)
 		return;
 	last = now;
-	rate_sweep(now * 1000);
+	rate_sweep(limits_clock());
 }
 
 static void
@@ -255,6 +337,7 @@ on_tick(int fd, short what, void *arg)
 	durable_tick();
 	grant_expire(monotonic());
 	lookup_tick(monotonic() * 1000);
+	rate_store_tick(wall_ms(), limits_clock(), stop_at != 0);
 	sweep_rates();
 	if ((hangs = job_tick()) != NULL) {
 		child_condemn(hangs->ch);
@@ -525,8 +608,10 @@ queue_init(void)
 	transaction_init(spool, message_accepted);
 	job_init(spool);
 	durable_init(spool);
+	index_init(read_msgid);
 	outcome_init(spool);
 	control_init(spool);
+	rate_store_init(spool);
 	schedule_recovered();
 	return 0;
 }

@@ -9,9 +9,9 @@
  * that waited because of the destination follows at once (R5321-4.5.4.1-b).
  * A refusal of one message says nothing about others (R5321-4.5.4.1-c).
  *
- * What a credential keeps back until a date is in a list of its own, by that
- * date, and nothing looks at it before: neither a flush nor its age. From then
- * on it is as if it had just come in.
+ * What a credential keeps back until a date, or a limit holds, is in a list of
+ * its own, by that date, and nothing looks at it before: neither a flush nor
+ * its age. From then on it is as if it had just come in.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -62,81 +62,80 @@ before(const struct message *a, const struct message *b)
 }
 
 static void
-place(struct dest *d, uint32_t i, struct message *m)
+place(struct message_heap *h, uint32_t i, struct message *m)
 {
-	d->heap[i] = m;
+	h->m[i] = m;
 	m->heap = i;
 }
 
 static void
-sift_up(struct dest *d, uint32_t i)
+sift_up(struct message_heap *h, uint32_t i)
 {
-	struct message	*m = d->heap[i];
+	struct message	*m = h->m[i];
 
-	for (; i > 0 && before(m, d->heap[(i - 1) / 2]); i = (i - 1) / 2)
-		place(d, i, d->heap[(i - 1) / 2]);
-	place(d, i, m);
+	for (; i > 0 && before(m, h->m[(i - 1) / 2]); i = (i - 1) / 2)
+		place(h, i, h->m[(i - 1) / 2]);
+	place(h, i, m);
 }
 
 static void
-sift_down(struct dest *d, uint32_t i)
+sift_down(struct message_heap *h, uint32_t i)
 {
-	struct message	*m = d->heap[i];
+	struct message	*m = h->m[i];
 	uint32_t	 child;
 
-	for (; (child = 2 * i + 1) < d->nheap; i = child) {
-		if (child + 1 < d->nheap &&
-		    before(d->heap[child + 1], d->heap[child]))
+	for (; (child = 2 * i + 1) < h->n; i = child) {
+		if (child + 1 < h->n && before(h->m[child + 1], h->m[child]))
 			child++;
-		if (!before(d->heap[child], m))
+		if (!before(h->m[child], m))
 			break;
-		place(d, i, d->heap[child]);
+		place(h, i, h->m[child]);
 	}
-	place(d, i, m);
+	place(h, i, m);
 }
 
+/* Out of the heap it is in, if any. */
 static void
-heap_remove(struct dest *d, struct message *m)
+heap_remove(struct message *m)
 {
-	uint32_t	 i = m->heap;
-	struct message	*last;
+	struct message_heap	*h;
+	struct message		*last;
+	uint32_t		 i = m->heap;
 
 	if (i == HEAP_NONE)
 		return;
+	h = m->later ? &m->dest->later : &m->dest->due;
 	m->heap = HEAP_NONE;
-	last = d->heap[--d->nheap];
+	last = h->m[--h->n];
 	if (last == m)
 		return;
-	place(d, i, last);
-	sift_up(d, i);
-	sift_down(d, last->heap);
+	place(h, i, last);
+	sift_up(h, i);
+	sift_down(h, last->heap);
 }
 
 static void
-heap_insert(struct dest *d, struct message *m)
+heap_insert(struct message_heap *h, struct message *m)
 {
-	place(d, d->nheap++, m);
-	sift_up(d, m->heap);
+	place(h, h->n++, m);
+	sift_up(h, m->heap);
 }
 
-/*
- * Room for every message of the destination, those in flight too, so that
- * inserting cannot fail.
- */
+/* Room for n messages. */
 static int
-heap_reserve(struct dest *d, uint32_t n)
+heap_reserve(struct message_heap *h, uint32_t n)
 {
 	struct message	**p;
-	uint32_t	  cap = d->heap_cap == 0 ? 64 : d->heap_cap;
+	uint32_t	  cap = h->cap == 0 ? 64 : h->cap;
 
-	if (n <= d->heap_cap)
+	if (n <= h->cap)
 		return 0;
 	while (cap < n)
-		cap *= 2;
-	if ((p = reallocarray(d->heap, cap, sizeof(*p))) == NULL)
+		cap += cap / 2;
+	if ((p = reallocarray(h->m, cap, sizeof(struct message *))) == NULL)
 		return -1;
-	d->heap = p;
-	d->heap_cap = cap;
+	h->m = p;
+	h->cap = cap;
 	return 0;
 }
 
@@ -164,7 +163,7 @@ move_message(struct message *m, time_t step)
 {
 	uint32_t	i;
 
-	m->since = moved(m->since, step, UINT64_MAX);
+	m->since = (uint32_t)moved(m->since, step, UINT32_MAX);
 	m->next = (uint32_t)moved(m->next, step, UINT32_MAX);
 	for (i = 0; i < m->nrcpts; i++)
 		m->rcpts[i].next = (uint32_t)moved(m->rcpts[i].next, step,
@@ -186,8 +185,8 @@ clock_was_set(time_t step)
 		TAILQ_FOREACH(m, &d->messages, by_dest)
 			move_message(m, step);
 		/* Bounded times may have become equal: order them anew. */
-		for (i = d->nheap / 2; i-- > 0;)
-			sift_down(d, i);
+		for (i = d->due.n / 2; i-- > 0;)
+			sift_down(&d->due, i);
 	}
 }
 
@@ -247,7 +246,6 @@ schedule_dest(const char *name)
 		return NULL;
 	}
 	TAILQ_INIT(&d->messages);
-	TAILQ_INIT(&d->later);
 	TAILQ_INSERT_TAIL(&dests, d, entry);
 	return d;
 }
@@ -370,7 +368,7 @@ schedule_end(const struct message *m)
 {
 	unsigned int	expire = m->dest->expire;
 
-	return m->since + (expire == 0 ? DEST_EXPIRE : expire);
+	return (uint64_t)m->since + (expire == 0 ? DEST_EXPIRE : expire);
 }
 
 time_t
@@ -405,12 +403,14 @@ schedule_update(struct message *m)
 {
 	uint32_t	next = 0;
 
-	heap_remove(m->dest, m);
-	if (m->later || (m->flags & (MESSAGE_REMOVED | MESSAGE_ENDING)) ||
+	if (m->later)
+		return;
+	heap_remove(m);
+	if ((m->flags & (MESSAGE_REMOVED | MESSAGE_ENDING)) ||
 	    m->nleft == m->nbusy || !earliest(m, &next))
 		return;
 	m->next = next;
-	heap_insert(m->dest, m);
+	heap_insert(&m->dest->due, m);
 }
 
 /*
@@ -435,19 +435,16 @@ take_up(struct dest *d, struct message *m)
 	schedule_update(m);
 }
 
-/* Into the list of the later ones, at its place. */
-static void
+/* To those that wait for their time. */
+static int
 keep_back(struct dest *d, struct message *m)
 {
-	struct message	*p = TAILQ_LAST(&d->later, message_list);
-
-	while (p != NULL && p->not_before > m->not_before)
-		p = TAILQ_PREV(p, message_list, by_dest);
-	if (p != NULL)
-		TAILQ_INSERT_AFTER(&d->later, p, m, by_dest);
-	else
-		TAILQ_INSERT_HEAD(&d->later, m, by_dest);
+	if (heap_reserve(&d->later, d->later.n + 1) == -1)
+		return -1;
 	m->later = true;
+	m->next = m->not_before;
+	heap_insert(&d->later, m);
+	return 0;
 }
 
 int
@@ -455,45 +452,62 @@ schedule_add(struct message *m)
 {
 	struct dest	*d;
 
+	/* Those in flight have room too: later inserting cannot fail. */
 	if ((d = schedule_dest(message_relay(m))) == NULL ||
-	    heap_reserve(d, d->nmessages + 1) == -1)
+	    heap_reserve(&d->due, d->nmessages + 1) == -1)
 		return -1;
 	m->dest = d;
-	d->nmessages++;
-	if (m->not_before > (uint64_t)last_wall)
-		keep_back(d, m);
-	else
+	if (m->not_before > (uint64_t)last_wall) {
+		if (keep_back(d, m) == -1)
+			return -1;
+	} else
 		take_up(d, m);
+	d->nmessages++;
 	return 0;
+}
+
+/* Its time has come. */
+static void
+let_go(struct message *m)
+{
+	heap_remove(m);
+	m->later = false;
+	take_up(m->dest, m);
 }
 
 /* The times of those that were kept back have come. */
 static void
 release(struct dest *d, time_t now)
 {
-	struct message	*m;
+	while (d->later.n > 0 && d->later.m[0]->not_before <= (uint64_t)now)
+		let_go(d->later.m[0]);
+}
 
-	while ((m = TAILQ_FIRST(&d->later)) != NULL &&
-	    m->not_before <= (uint64_t)now) {
-		TAILQ_REMOVE(&d->later, m, by_dest);
-		m->later = false;
-		take_up(d, m);
-	}
+bool
+schedule_is_held(const struct message *m)
+{
+	return m->later && (m->env_flags & ENVELOPE_HELD);
+}
+
+void
+schedule_release(struct message *m, time_t now)
+{
+	if (!schedule_is_held(m))
+		return;
+	m->not_before = (uint32_t)now;
+	let_go(m);
 }
 
 void
 schedule_remove(struct message *m)
 {
-	heap_remove(m->dest, m);
-	if (m->later) {
-		TAILQ_REMOVE(&m->dest->later, m, by_dest);
-		m->dest->nmessages--;
+	heap_remove(m);
+	m->dest->nmessages--;
+	if (m->later)
 		return;
-	}
 	if (m->dest->unwarned == m)
 		m->dest->unwarned = TAILQ_NEXT(m, by_dest);
 	TAILQ_REMOVE(&m->dest->messages, m, by_dest);
-	m->dest->nmessages--;
 }
 
 /* --- handing out --- */
@@ -505,11 +519,11 @@ run_one(struct dest *d, time_t now)
 	struct message	*m;
 	bool		 probe = d->fails > 0;
 
-	if (d->nheap == 0 || d->inflight >= d->concurrency)
+	if (d->due.n == 0 || d->inflight >= d->concurrency)
 		return false;
 	if (probe && (now < d->down_until || d->inflight > 0))
 		return false;
-	m = d->heap[0];
+	m = d->due.m[0];
 	if (m->next > now)
 		return false;
 	switch (send_job(d, m, now, probe)) {
@@ -664,8 +678,8 @@ schedule_warn_old(schedule_expire fn, time_t now)
 
 	TAILQ_FOREACH(d, &dests, entry)
 		while ((m = d->unwarned) != NULL &&
-		    (uint64_t)now >= m->since + (d->warn == 0 ? DEST_WARN :
-		    d->warn)) {
+		    (uint64_t)now >= (uint64_t)m->since +
+		    (d->warn == 0 ? DEST_WARN : d->warn)) {
 			/* It may be us who were away, as for expiry. */
 			if (!had_its_try(m, now)) {
 				try_at_once(m, now);
@@ -701,4 +715,26 @@ schedule_flush(struct message *m, time_t now)
 		TAILQ_FOREACH(m, &d->messages, by_dest)
 			flush_message(m, now);
 	}
+}
+
+/* In a heap those that are due are at the top. */
+static void
+select_due(const struct dest *d, uint32_t i, time_t when,
+    void (*fn)(void *, struct message *), void *arg)
+{
+	for (; i < d->due.n && (time_t)d->due.m[i]->next <= when;
+	    i = 2 * i + 2) {
+		fn(arg, d->due.m[i]);
+		select_due(d, 2 * i + 1, when, fn, arg);
+	}
+}
+
+void
+schedule_select_due(time_t when, void (*fn)(void *, struct message *),
+    void *arg)
+{
+	struct dest	*d;
+
+	TAILQ_FOREACH(d, &dests, entry)
+		select_due(d, 0, when, fn, arg);
 }

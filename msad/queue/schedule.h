@@ -18,6 +18,12 @@
 
 TAILQ_HEAD(message_list, message);
 
+/* Messages, the one with the least "next" on top. */
+struct message_heap {
+	struct message	**m;
+	uint32_t	  n, cap;
+};
+
 /*
  * A destination: a relay of the configuration, by name, with the messages that
  * go there. What happened to the destination as a whole is kept here, so that
@@ -27,12 +33,10 @@ struct dest {
 	TAILQ_ENTRY(dest)	 entry;
 	char			*name;
 	struct message_list	 messages;	/* in order of arrival */
-	struct message_list	 later;	/* not yet to be tried, by when */
 	uint32_t		 nmessages;
 	struct message		*unwarned;	/* first too young to warn */
-	struct message		**heap;		/* with a rcpt that waits */
-	uint32_t		 nheap;
-	uint32_t		 heap_cap;
+	struct message_heap	 due;		/* with a rcpt that waits */
+	struct message_heap	 later;	/* not yet to be tried, by when */
 	unsigned int		 inflight;	/* jobs */
 	/* could not connect: rounds in a row, and when to try again */
 	unsigned int		 fails;
@@ -76,6 +80,10 @@ struct dest *schedule_dest(const char *name);
 /* Take a message into its destination; 0, or -1: memory is out. */
 int	 schedule_add(struct message *);
 void	 schedule_remove(struct message *);
+/* Is it kept back because its user was over a limit? */
+bool	 schedule_is_held(const struct message *);
+/* It need not be any more, if it is. */
+void	 schedule_release(struct message *, time_t now);
 /* Its recipients changed: find its place anew. */
 void	 schedule_update(struct message *);
 /* Hand out what is due, as far as relays take it. */
@@ -112,6 +120,12 @@ void	 schedule_blame(struct dest *, const char *reason);
 const char *schedule_failure(const struct dest *);
 /* The job's relay process died: it says nothing about the destination. */
 void	 schedule_job_lost(struct dest *);
+/*
+ * Call fn for each message that is due at that time, in no order: costs what it
+ * finds. fn must not change the schedule.
+ */
+void	 schedule_select_due(time_t, void (*fn)(void *, struct message *),
+    void *);
 /*
  * Try all of the message (NULL: of every destination) at once; not what its
  * credential keeps back until a later time.

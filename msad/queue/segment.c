@@ -108,6 +108,7 @@ emit(struct segment_scan *s, const struct record *r, uint64_t off)
 		s->record(s->arg, r, s->p + off + RECORD_HEADER, off);
 }
 
+/* The batch was found good just now. */
 static void
 emit_batch(struct segment_scan *s, const struct record *b, uint64_t off)
 {
@@ -115,7 +116,8 @@ emit_batch(struct segment_scan *s, const struct record *b, uint64_t off)
 	uint64_t	at = off + RECORD_HEADER, stop = at + b->len;
 
 	for (; at < stop; at += RECORD_SIZE(r.len)) {
-		if (!record_ok(s->p + at, stop - at, s->seed, at, &r))
+		if (record_parse(s->p + at, stop - at, s->seed, at, &r) !=
+		    RECORD_OK)
 			return;
 		emit(s, &r, at);
 	}

@@ -122,7 +122,8 @@ struct spool_events {
 
 /* What recovery did; also see trouble(). */
 struct spool_report {
-	unsigned int	segments;	/* segments read */
+	unsigned int	segments;	/* segments found */
+	unsigned int	digests;	/* of these, read by their digest */
 	uint64_t	records;	/* good records */
 	uint64_t	messages;	/* live messages */
 	/* records or batches proven durable, yet damaged: skipped */

@@ -88,7 +88,8 @@ spool_failed(struct spool *sp, const char *what, int error)
 	sp->stats.failures++;
 	if (++sp->failures < 2)
 		return;
-	sp->stopped = 1;
+	sp->stopped = spool_from_errno(error) == SPOOL_NOSPACE ?
+	    SPOOL_NOSPACE : SPOOL_STOPPED;
 	snprintf(sp->reason, sizeof(sp->reason), "%s failed: %s", what,
 	    strerror(error));
 	spool_check_accepting(sp);
@@ -251,6 +252,9 @@ spool_batch_apply(struct spool *sp)
 			return -1;
 		if (rv == 1 && op->txn != NULL)
 			op->txn->result = SPOOL_NOENT;
+		if (op->type != RECORD_TABLE)
+			spool_digest_note(sp->head, sp->batch +
+			    (op->off - sp->batch_off), op->off);
 		if (op->from != NULL)
 			sp->stats.copied_bytes += op->size;
 	}
@@ -303,7 +307,7 @@ batch_good(struct spool *sp, struct txns *list)
 		spool_no_memory();
 	drop_bodies(sp);
 	sp->failures = 0;
-	sp->stopped = 0;
+	sp->stopped = SPOOL_OK;
 	spool_release_dead(sp);
 	spool_check_accepting(sp);
 	answer_all(list, SPOOL_OK);
@@ -313,19 +317,22 @@ static void
 batch_bad(struct spool *sp, struct txns *list, int error)
 {
 	enum spool_result	result = spool_from_errno(error);
+	char			text[80];
 
-	spool_trouble_segment(sp, sp->head, sp->batch_off,
-	    error == ENOSPC ? "write: no space" : "write or flush failed");
+	snprintf(text, sizeof(text), "write or flush failed: %s",
+	    strerror(error));
+	spool_trouble_segment(sp, sp->head, sp->batch_off, text);
 	if (sp->head->live == 0)
 		sp->ix.emptied = 1;
 	keep_bodies(sp, list);
+	spool_digest_leave(sp, sp->head);
 	sp->head = NULL;
 	sp->victim = NULL;
 	spool_failed(sp, "spool: writing", error);
 	spool_release_dead(sp);
 	answer_all(list, result);
-	if (sp->stopped)
-		spool_fail_pending(sp, SPOOL_STOPPED, 1);
+	if (sp->stopped != SPOOL_OK)
+		spool_fail_pending(sp, sp->stopped, 1);
 }
 
 static void
@@ -457,8 +464,8 @@ answer_refused(struct spool *sp)
 
 	for (t = TAILQ_FIRST(&sp->pending); t != NULL; t = next) {
 		next = TAILQ_NEXT(t, entry);
-		if (sp->stopped && t->messages && t->result == SPOOL_OK)
-			t->result = SPOOL_STOPPED;
+		if (t->messages && t->result == SPOOL_OK)
+			t->result = sp->stopped;
 		if (t->result == SPOOL_OK)
 			continue;
 		TAILQ_REMOVE(&sp->pending, t, entry);

@@ -134,7 +134,9 @@ disk_pwrite(void *ctx, int fd, const void *buf, size_t len, uint64_t off)
 		    (off_t)(off + done));
 		if (n == -1 && errno == EINTR)
 			continue;
-		if (n == -1)
+		if (n == 0)		/* never goes on */
+			errno = ENOSPC;
+		if (n <= 0)
 			return -1;
 		done += (size_t)n;
 	}
@@ -159,7 +161,9 @@ disk_allocate(void *ctx, int fd, uint64_t len)
 	int	error;
 
 	(void)ctx;
-	error = posix_fallocate(fd, 0, (off_t)len);
+	do
+		error = posix_fallocate(fd, 0, (off_t)len);
+	while (error == EINTR);
 	if (error == 0 || error == EOPNOTSUPP || error == EINVAL)
 		return 0;		/* filling it with zeros will do */
 	errno = error;
@@ -185,7 +189,7 @@ disk_list(void *ctx, int dir, void (*fn)(void *, const char *), void *arg)
 {
 	struct dirent	*e;
 	DIR		*d;
-	int		 fd;
+	int		 fd, error;
 
 	(void)ctx;
 	fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -195,12 +199,19 @@ disk_list(void *ctx, int dir, void (*fn)(void *, const char *), void *arg)
 		close(fd);
 		return -1;
 	}
-	while ((e = readdir(d)) != NULL)
+	/* a list cut short by an error would look like an empty spool */
+	for (;;) {
+		errno = 0;
+		if ((e = readdir(d)) == NULL)
+			break;
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") !=
 		    0)
 			fn(arg, e->d_name);
+	}
+	error = errno;
 	closedir(d);
-	return 0;
+	errno = error;
+	return error == 0 ? 0 : -1;
 }
 
 static int

@@ -83,7 +83,11 @@ is_full(const struct spool *sp)
 {
 	uint32_t	want = MESSAGE_ROOM;
 
-	if (!sp->nospace || spool_spare(sp) > RESERVE)
+	if (!sp->nospace)
+		return 0;
+	if (sp->head == NULL && sp->next == NULL)
+		return 1;		/* nothing to write into */
+	if (spool_spare(sp) > RESERVE)
 		return 0;
 	if (!sp->was_accepting)
 		return 1;		/* not before a segment is free */
@@ -98,9 +102,9 @@ spool_accepting(const struct spool *sp, const char **reason)
 	const char	*why = "";
 	enum spool_result result = SPOOL_OK;
 
-	if (sp->stopped) {
+	if (sp->stopped != SPOOL_OK) {
 		why = sp->reason;
-		result = SPOOL_STOPPED;
+		result = sp->stopped;
 	} else if (is_full(sp)) {
 		why = "no space left for the spool";
 		result = SPOOL_NOSPACE;
@@ -184,7 +188,7 @@ spool_tick(struct spool *sp)
 	spool_prepare(sp);
 	if (spool_wants_copy(sp))
 		sp->tick_copy = TICK_COPIES;
-	if (sp->stopped && sp->prep == PREP_NONE)
+	if (sp->stopped != SPOOL_OK && sp->prep == PREP_NONE)
 		sp->probe = 1;
 	if (sp->tick_copy || sp->probe)
 		spool_kick(sp);

@@ -8,6 +8,10 @@
  * A segment may be reused when no record in it counts. A tombstone counts while
  * another segment holds a copy of its message, or the copy would come back to
  * life at the next recovery. That is what copies and self are for.
+ *
+ * A message costs 40 octets, about 6 of the hash table and 4 of the segment's
+ * list, a state 16 and 8 for all of a message. Objects are named by handles of
+ * 32 bits and never move.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +22,13 @@
 #include "msad/queue/spool_places.h"
 
 #define BUCKETS_MIN	1024U
+#define SLAB		1024U		/* objects in a slab */
+
+static struct object *
+object(const struct places *ix, uint32_t handle)
+{
+	return &ix->slabs[handle / SLAB][handle % SLAB];
+}
 
 static size_t
 bucket(const struct places *ix, uint64_t id)
@@ -30,6 +41,7 @@ int
 places_init(struct places *ix)
 {
 	memset(ix, 0, sizeof(*ix));
+	ix->used = 1;
 	ix->nbuckets = BUCKETS_MIN;
 	ix->buckets = calloc(ix->nbuckets, sizeof(*ix->buckets));
 	return ix->buckets == NULL ? -1 : 0;
@@ -38,15 +50,14 @@ places_init(struct places *ix)
 void
 places_clear(struct places *ix)
 {
-	struct object	*o, *next;
-	size_t		 i;
+	uint32_t	 i;
 
-	for (i = 0; i < ix->nbuckets; i++)
-		for (o = ix->buckets[i]; o != NULL; o = next) {
-			next = o->next;
-			free(o->states);
-			free(o);
-		}
+	for (i = 1; i < ix->used; i++)
+		free(object(ix, i)->states);	/* NULL in free ones */
+	for (i = 0; i < ix->nslabs; i++)
+		free(ix->slabs[i]);
+	free(ix->slabs);
+	free(ix->slots);
 	free(ix->buckets);
 	memset(ix, 0, sizeof(*ix));
 }
@@ -56,7 +67,8 @@ static void
 grow(struct places *ix)
 {
 	struct places	 bigger = *ix;
-	struct object	*o, *next;
+	struct object	*o;
+	uint32_t	 h, next;
 	size_t		 i, b;
 
 	bigger.nbuckets = ix->nbuckets * 2;
@@ -64,58 +76,102 @@ grow(struct places *ix)
 	if (bigger.buckets == NULL)
 		return;
 	for (i = 0; i < ix->nbuckets; i++)
-		for (o = ix->buckets[i]; o != NULL; o = next) {
+		for (h = ix->buckets[i]; h != 0; h = next) {
+			o = object(ix, h);
 			next = o->next;
 			b = bucket(&bigger, o->id);
 			o->next = bigger.buckets[b];
-			bigger.buckets[b] = o;
+			bigger.buckets[b] = h;
 		}
 	free(ix->buckets);
 	*ix = bigger;
 }
 
+static uint32_t
+find(const struct places *ix, uint64_t id)
+{
+	uint32_t	h;
+
+	for (h = ix->buckets[bucket(ix, id)]; h != 0; h = object(ix, h)->next)
+		if (object(ix, h)->id == id)
+			break;
+	return h;
+}
+
 struct object *
 places_find(const struct places *ix, uint64_t id)
 {
-	struct object	*o;
+	uint32_t	h = find(ix, id);
 
-	for (o = ix->buckets[bucket(ix, id)]; o != NULL; o = o->next)
-		if (o->id == id)
-			return o;
-	return NULL;
+	return h == 0 ? NULL : object(ix, h);
 }
 
-static struct object *
+/* A handle of an object that is all zero; 0: no memory. */
+static uint32_t
+handle_new(struct places *ix)
+{
+	struct object	**slabs;
+	uint32_t	  h = ix->idle;
+
+	if (h != 0) {
+		ix->idle = object(ix, h)->next;
+		memset(object(ix, h), 0, sizeof(struct object));
+		return h;
+	}
+	if (ix->used == UINT32_MAX)
+		return 0;
+	if (ix->used / SLAB >= ix->nslabs) {
+		slabs = reallocarray(ix->slabs, ix->nslabs + 1,
+		    sizeof(struct object *));
+		if (slabs == NULL)
+			return 0;
+		ix->slabs = slabs;
+		if ((slabs[ix->nslabs] = calloc(SLAB,
+		    sizeof(struct object))) == NULL)
+			return 0;
+		ix->nslabs++;
+	}
+	return ix->used++;
+}
+
+/* 0: no memory. */
+static uint32_t
 find_or_add(struct places *ix, uint64_t id)
 {
 	struct object	*o;
+	uint32_t	 h;
 	size_t		 b;
 
-	if ((o = places_find(ix, id)) != NULL)
-		return o;
+	if ((h = find(ix, id)) != 0)
+		return h;
 	if (ix->nobjects >= ix->nbuckets)
 		grow(ix);
-	if ((o = calloc(1, sizeof(*o))) == NULL)
-		return NULL;
+	if ((h = handle_new(ix)) == 0)
+		return 0;
+	o = object(ix, h);
 	o->id = id;
 	b = bucket(ix, id);
 	o->next = ix->buckets[b];
-	ix->buckets[b] = o;
+	ix->buckets[b] = h;
 	ix->nobjects++;
-	return o;
+	return h;
 }
 
 static void
-forget(struct places *ix, struct object *o)
+forget(struct places *ix, uint32_t h)
 {
-	struct object	**p;
+	struct object	*o = object(ix, h);
+	uint32_t	*p;
 
-	for (p = &ix->buckets[bucket(ix, o->id)]; *p != o; p = &(*p)->next)
+	for (p = &ix->buckets[bucket(ix, o->id)]; *p != h;
+	    p = &object(ix, *p)->next)
 		;
 	*p = o->next;
 	ix->nobjects--;
 	free(o->states);
-	free(o);
+	o->states = NULL;
+	o->next = ix->idle;
+	ix->idle = h;
 }
 
 int
@@ -149,15 +205,15 @@ tombstone_counts(const struct object *o)
 	return o->dead && o->copies > o->self;
 }
 
-/* Where in o->states is key, or should it go? */
+/* Where among the states is key, or should it go? */
 static size_t
-state_slot(const struct object *o, uint32_t key)
+state_slot(const struct states *st, uint32_t key)
 {
-	size_t	lo = 0, hi = o->nstates, mid;
+	size_t	lo = 0, hi = st == NULL ? 0 : st->n, mid;
 
 	while (lo < hi) {
 		mid = lo + (hi - lo) / 2;
-		if (o->states[mid].key < key)
+		if (st->s[mid].key < key)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -165,12 +221,49 @@ state_slot(const struct object *o, uint32_t key)
 	return lo;
 }
 
+static struct state *
+state_at(const struct object *o, size_t i, uint32_t key)
+{
+	if (o->states == NULL || i >= o->states->n ||
+	    o->states->s[i].key != key)
+		return NULL;
+	return &o->states->s[i];
+}
+
 struct state *
 places_state(const struct object *o, uint32_t key)
 {
-	size_t	i = state_slot(o, key);
+	return state_at(o, state_slot(o->states, key), key);
+}
 
-	return i < o->nstates && o->states[i].key == key ? &o->states[i] : NULL;
+struct segment *
+places_segment(const struct places *ix, const struct state *st)
+{
+	return ix->slots[st->slot];
+}
+
+/* Give seg a slot, so that states may name it in few octets. */
+static int
+take_slot(struct places *ix, struct segment *seg)
+{
+	struct segment	**slots;
+	uint32_t	  i;
+
+	if (seg->slot != 0)
+		return 0;
+	for (i = 1; i < ix->nslots && ix->slots[i] != NULL; i++)
+		;
+	if (i >= ix->nslots) {
+		if ((slots = reallocarray(ix->slots, i + 1,
+		    sizeof(struct segment *))) == NULL)
+			return -1;
+		slots[0] = NULL;
+		ix->slots = slots;
+		ix->nslots = i + 1;
+	}
+	ix->slots[i] = seg;
+	seg->slot = i;
+	return 0;
 }
 
 int
@@ -189,28 +282,29 @@ places_counts(const struct places *ix, uint8_t type, uint64_t id, uint32_t key,
 		return tombstone_counts(o) && o->seg == seg && o->off == off;
 	case RECORD_STATE:
 		st = o->dead ? NULL : places_state(o, key);
-		return st != NULL && st->seg == seg && st->off == off;
+		return st != NULL && seg->slot != 0 && st->slot == seg->slot &&
+		    st->off == off;
 	default:
 		return 0;
 	}
 }
 
-/* Note that a record of message id lies in seg. */
+/* Note that a record of the message lies in seg. */
 static int
-note_copy(struct segment *seg, uint64_t id)
+note_copy(struct segment *seg, uint32_t h)
 {
-	uint64_t	*ids;
+	uint32_t	*copies;
 	uint32_t	 n;
 
-	if (seg->nids == seg->aids) {
-		n = seg->aids == 0 ? 16 : seg->aids * 2;
-		ids = reallocarray(seg->ids, n, sizeof(*ids));
-		if (ids == NULL)
+	if (seg->ncopies == seg->acopies) {
+		n = seg->acopies + seg->acopies / 4 + 16;
+		copies = reallocarray(seg->copies, n, sizeof(*copies));
+		if (copies == NULL)
 			return -1;
-		seg->ids = ids;
-		seg->aids = n;
+		seg->copies = copies;
+		seg->acopies = n;
 	}
-	seg->ids[seg->nids++] = id;
+	seg->copies[seg->ncopies++] = h;
 	return 0;
 }
 
@@ -219,9 +313,11 @@ places_put_message(struct places *ix, uint64_t id, int bodyfile,
     struct segment *seg, uint32_t off, uint32_t size)
 {
 	struct object	*o;
+	uint32_t	 h;
 
-	if ((o = find_or_add(ix, id)) == NULL || note_copy(seg, id) == -1)
+	if ((h = find_or_add(ix, id)) == 0 || note_copy(seg, h) == -1)
 		return -1;
+	o = object(ix, h);
 	o->copies++;
 	if (o->dead) {			/* only ever from a damaged log */
 		if (o->seg == seg)
@@ -246,21 +342,22 @@ places_put_message(struct places *ix, uint64_t id, int bodyfile,
 static int
 state_insert(struct object *o, size_t i)
 {
-	struct state	*states;
+	struct states	*st = o->states;
 	uint32_t	 n;
 
-	if (o->nstates == o->astates) {
-		n = o->astates + (o->astates < 4 ? 1 : o->astates / 2);
-		states = reallocarray(o->states, n, sizeof(*states));
-		if (states == NULL)
+	if (st == NULL || st->n == st->alloc) {
+		n = st == NULL ? 1 : st->alloc + (st->alloc < 4 ? 1 :
+		    st->alloc / 2);
+		st = realloc(st, sizeof(*st) + n * sizeof(st->s[0]));
+		if (st == NULL)
 			return -1;
-		o->states = states;
-		o->astates = n;
+		if (o->states == NULL)
+			st->n = 0;
+		st->alloc = n;
+		o->states = st;
 	}
-	memmove(&o->states[i + 1], &o->states[i],
-	    (o->nstates - i) * sizeof(*o->states));
-	memset(&o->states[i], 0, sizeof(o->states[i]));
-	o->nstates++;
+	memmove(&st->s[i + 1], &st->s[i], (st->n - i) * sizeof(st->s[0]));
+	st->n++;
 	return 0;
 }
 
@@ -269,25 +366,29 @@ places_put_state(struct places *ix, uint64_t id, uint32_t key,
     struct segment *seg, uint32_t off, uint32_t size, int recovering)
 {
 	struct object	*o;
+	struct state	*st;
+	uint32_t	 h;
 	size_t		 i;
 
-	if (id < SPOOL_REGISTERS || recovering)
-		o = find_or_add(ix, id);
-	else if (!places_alive(o = places_find(ix, id)))
+	if (id < SPOOL_REGISTERS || recovering) {
+		if ((h = find_or_add(ix, id)) == 0)
+			return -1;
+		o = object(ix, h);
+	} else if (!places_alive(o = places_find(ix, id)))
 		return 1;
-	if (o == NULL)
-		return -1;
 	if (o->dead)
 		return 1;
-	i = state_slot(o, key);
-	if (i < o->nstates && o->states[i].key == key) {
-		discount(ix, o->states[i].seg, o->states[i].size);
+	if (take_slot(ix, seg) == -1)
+		return -1;
+	i = state_slot(o->states, key);
+	if ((st = state_at(o, i, key)) != NULL) {
+		discount(ix, places_segment(ix, st), st->size);
 	} else {
 		if (state_insert(o, i) == -1)
 			return -1;
 		ix->states++;
 	}
-	o->states[i] = (struct state){ seg, off, size, key };
+	o->states->s[i] = (struct state){ seg->slot, off, size, key };
 	count(ix, seg, size);
 	return 0;
 }
@@ -297,12 +398,14 @@ drop_states(struct places *ix, struct object *o)
 {
 	uint32_t	i;
 
-	for (i = 0; i < o->nstates; i++)
-		discount(ix, o->states[i].seg, o->states[i].size);
-	ix->states -= o->nstates;
+	if (o->states == NULL)
+		return;
+	for (i = 0; i < o->states->n; i++)
+		discount(ix, places_segment(ix, &o->states->s[i]),
+		    o->states->s[i].size);
+	ix->states -= o->states->n;
 	free(o->states);
 	o->states = NULL;
-	o->nstates = o->astates = 0;
 }
 
 /* A message dies: what it had counts no more. */
@@ -324,11 +427,13 @@ places_remove(struct places *ix, uint64_t id, struct segment *seg, uint32_t off,
     uint32_t size, int recovering)
 {
 	struct object	*o;
+	uint32_t	 h;
 	int		 nothing = 0;
 
-	o = recovering ? find_or_add(ix, id) : places_find(ix, id);
-	if (o == NULL)
+	h = recovering ? find_or_add(ix, id) : find(ix, id);
+	if (h == 0)
 		return recovering ? -1 : 1;
+	o = object(ix, h);
 	if (o->dead) {
 		/* a newer tombstone takes the place of the old */
 		nothing = 1;
@@ -353,9 +458,9 @@ places_release(struct places *ix, struct segment *seg)
 	uint32_t	 i;
 	int		 counted;
 
-	for (i = 0; i < seg->nids; i++) {
-		if ((o = places_find(ix, seg->ids[i])) == NULL)
-			continue;
+	/* An object is there as long as a copy of it is noted. */
+	for (i = 0; i < seg->ncopies; i++) {
+		o = object(ix, seg->copies[i]);
 		counted = tombstone_counts(o);
 		o->copies--;
 		if (!o->dead)
@@ -365,62 +470,57 @@ places_release(struct places *ix, struct segment *seg)
 		if (counted && !tombstone_counts(o))
 			discount(ix, o->seg, o->size);
 		if (o->copies == 0)
-			forget(ix, o);
+			forget(ix, seg->copies[i]);
 	}
-	free(seg->ids);
-	seg->ids = NULL;
-	seg->nids = seg->aids = 0;
+	free(seg->copies);
+	seg->copies = NULL;
+	seg->ncopies = seg->acopies = 0;
+	if (seg->slot != 0)
+		ix->slots[seg->slot] = NULL;
+	seg->slot = 0;
 }
 
 void
 places_prune(struct places *ix)
 {
-	struct object	*o, *next;
+	struct object	*o;
+	uint32_t	 h, next;
 	size_t		 i;
 
 	for (i = 0; i < ix->nbuckets; i++)
-		for (o = ix->buckets[i]; o != NULL; o = next) {
+		for (h = ix->buckets[i]; h != 0; h = next) {
+			o = object(ix, h);
 			next = o->next;
 			if (places_alive(o) || o->copies > 0)
 				continue;
 			drop_states(ix, o);
-			forget(ix, o);
+			forget(ix, h);
 		}
 }
 
-static int
-by_id(const void *a, const void *b)
+void
+places_settle(struct segment *seg)
 {
-	const struct object *const *x = a, *const *y = b;
+	uint32_t	*copies;
 
-	return (*x)->id < (*y)->id ? -1 : (*x)->id > (*y)->id;
-}
-
-struct object **
-places_sorted(const struct places *ix, size_t *n)
-{
-	struct object	**list, *o;
-	size_t		  i;
-
-	*n = 0;
-	list = calloc(ix->nobjects + 1, sizeof(struct object *));
-	if (list == NULL)
-		return NULL;
-	for (i = 0; i < ix->nbuckets; i++)
-		for (o = ix->buckets[i]; o != NULL; o = o->next)
-			if (places_alive(o))
-				list[(*n)++] = o;
-	qsort(list, *n, sizeof(struct object *), by_id);
-	return list;
+	if (seg->ncopies == 0 || seg->ncopies == seg->acopies)
+		return;
+	copies = reallocarray(seg->copies, seg->ncopies, sizeof(*copies));
+	if (copies == NULL)
+		return;
+	seg->copies = copies;
+	seg->acopies = seg->ncopies;
 }
 
 void
 places_each(struct places *ix, void (*fn)(void *, struct object *), void *arg)
 {
-	struct object	*o;
-	size_t		 i;
+	uint32_t	h, next;
+	size_t		i;
 
 	for (i = 0; i < ix->nbuckets; i++)
-		for (o = ix->buckets[i]; o != NULL; o = o->next)
-			fn(arg, o);
+		for (h = ix->buckets[i]; h != 0; h = next) {
+			next = object(ix, h)->next;
+			fn(arg, object(ix, h));
+		}
 }

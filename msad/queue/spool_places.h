@@ -19,9 +19,12 @@ struct segment {
 	uint32_t		 live;		/* records that count */
 	uint32_t		 size;
 	uint32_t		 end;		/* first octet not used */
-	uint32_t		 nids, aids;
-	/* of the message records in it */
-	uint64_t		*ids;
+	uint32_t		 ncopies, acopies;
+	/* handles of the messages of which a record is in it */
+	uint32_t		*copies;
+	struct digest		*digest;	/* being made, or NULL */
+	uint32_t		 slot;		/* in places; 0: none yet */
+	uint8_t			 no_digest;	/* nor will there be one */
 	int			 fd;		/* -1: not open */
 	uint8_t			 damaged;	/* keep; not to be cleaned */
 	uint8_t			 dying;		/* renamed, not yet durably */
@@ -29,37 +32,47 @@ struct segment {
 TAILQ_HEAD(segments, segment);
 
 struct state {
-	struct segment	*seg;
+	uint32_t	 slot;			/* of its segment */
 	uint32_t	 off;
 	uint32_t	 size;			/* with its header */
 	uint32_t	 key;
 };
 
+/* The newest states of a message, ascending key. */
+struct states {
+	uint32_t	 n, alloc;
+	struct state	 s[];
+};
+
 /*
  * A message, alive or dead. A dead one is kept while a segment still holds a
  * copy of it: seg and off are then its tombstone's, which must stay as long.
+ * There is one for each message in the queue, so each octet counts: 40. They
+ * lie in slabs and are named by handles; 0 is none.
  */
 struct object {
-	struct object	*next;
 	uint64_t	 id;
-	struct segment	*seg;			/* NULL: no record (register) */
-	struct state	*states;		/* ascending key */
+	struct segment	*seg;		/* NULL: no record (register) */
+	struct states	*states;	/* NULL: none */
+	uint32_t	 next;		/* in its bucket; of the free ones */
 	uint32_t	 off;
 	uint32_t	 size;
-	uint32_t	 nstates, astates;
-	/* message records in segments */
-	uint32_t	 copies;
-	/* copies beside the tombstone */
-	uint8_t		 self;
-	uint8_t		 dead;
-	uint8_t		 bodyfile;
-	uint8_t		 lost;			/* its body file is damaged */
+	uint32_t	 copies:20;	/* message records in segments */
+	uint32_t	 self:8;	/* copies beside the tombstone */
+	uint32_t	 dead:1;
+	uint32_t	 bodyfile:1;
 };
 
 struct places {
-	struct object	**buckets;
+	uint32_t	 *buckets;
 	size_t		  nbuckets;
 	size_t		  nobjects;
+	struct object	**slabs;
+	uint32_t	  nslabs;
+	uint32_t	  used;		/* handles given out so far */
+	uint32_t	  idle;		/* the first free one, 0: none */
+	struct segment	**slots;	/* those that hold states */
+	uint32_t	  nslots;
 	uint64_t	  messages, states;	/* live */
 	uint64_t	  live_bytes;
 	int		  emptied;	/* a segment's last record went */
@@ -70,6 +83,7 @@ void	 places_clear(struct places *);
 struct object *places_find(const struct places *, uint64_t id);
 /* Finds the state; NULL when there is none. */
 struct state *places_state(const struct object *, uint32_t key);
+struct segment *places_segment(const struct places *, const struct state *);
 /* Is o a message (or register) that is there? */
 int	 places_alive(const struct object *);
 /* Does the record of that type at off of seg count? */
@@ -92,10 +106,10 @@ int	 places_remove(struct places *, uint64_t id, struct segment *,
 
 /* The records of seg exist no more, durably. Nothing in it may be live. */
 void	 places_release(struct places *, struct segment *);
+/* Nothing will be added to seg any more: give back what it has too much. */
+void	 places_settle(struct segment *);
 /* After recovery: forget states and tombstones of what was never found. */
 void	 places_prune(struct places *);
-/* All live messages in ascending id, as a malloc'd array; NULL: no memory. */
-struct object **places_sorted(const struct places *, size_t *n);
 void	 places_each(struct places *, void (*)(void *, struct object *),
 	    void *);
 

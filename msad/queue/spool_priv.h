@@ -7,6 +7,8 @@
  *	spool_batch.c	batches: gather, write, flush, answer
  *	spool_space.c	segments: allocate, recycle, reclaim
  *	spool_recover.c	what open finds
+ *	spool_tell.c	... and tells
+ *	spool_digest.c	what open reads instead of full segments
  *	spool_read.c	reading back
  *	spool_places.c	where everything is
  *	segment.c record.c	the octets
@@ -19,6 +21,7 @@
 #include "msad/queue/record.h"
 #include "msad/queue/segment.h"
 #include "msad/queue/spool.h"
+#include "msad/queue/spool_digest.h"
 #include "msad/queue/spool_places.h"
 #include "msad/queue/spool_io.h"
 
@@ -149,7 +152,8 @@ struct spool {
 	struct op		*ops;
 	size_t			 nops, aops;
 	unsigned int		 failures;	/* in a row */
-	int			 stopped;
+	/* messages get this; SPOOL_OK: they are taken */
+	enum spool_result	 stopped;
 	int			 was_accepting;
 	char			 reason[160];
 	uint64_t		 gathered;	/* octets, of all arriving */
@@ -236,5 +240,9 @@ enum spool_result spool_read_record(struct spool *, struct segment *,
 
 /* spool_recover.c */
 int	spool_recover(struct spool *, struct spool_report *, char *, size_t);
+
+/* spool_tell.c */
+/* 0, or -1 and errno. */
+int	spool_tell(struct spool *, struct spool_report *);
 
 #endif

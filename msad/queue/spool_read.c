@@ -161,8 +161,8 @@ spool_state_read(struct spool *sp, uint64_t id, uint32_t key, void **buf,
 	*len = 0;
 	if (!places_alive(o) || (st = places_state(o, key)) == NULL)
 		return SPOOL_NOENT;
-	result = spool_read_record(sp, st->seg, st->off, st->size,
-	    RECORD_STATE, id, &mem, &r);
+	result = spool_read_record(sp, places_segment(&sp->ix, st), st->off,
+	    st->size, RECORD_STATE, id, &mem, &r);
 	if (result != SPOOL_OK)
 		return result;
 	if (r.len > 0) {

@@ -17,6 +17,8 @@
 #include "config.h"
 #include "msad/queue/spool_priv.h"
 
+#define SECTOR	512U		/* read alone when a disk cannot read all */
+
 struct recovery {
 	struct spool		*sp;
 	struct spool_report	*report;
@@ -26,6 +28,11 @@ struct recovery {
 	size_t			 n, alloc;
 	uint64_t		*orphans;
 	size_t			 norphans;
+	uint64_t		*digests;	/* of which there is a file */
+	size_t			 ndigests;
+	uint8_t			*buf;		/* a segment or digest */
+	size_t			 buflen;
+	int			 unread;	/* part of it could not be */
 	int			 oom;
 	char			*err;
 	size_t			 errlen;
@@ -83,6 +90,9 @@ log_name(void *arg, const char *name)
 		spool_freefile_add(sp, n);
 	else if (strncmp(name, "new-", 4) == 0 && parse_number(name + 4, &n))
 		add_number(rc, &rc->orphans, &rc->norphans, n);
+	else if (strncmp(name, "digest-", 7) == 0 &&
+	    parse_number(name + 7, &n))
+		add_number(rc, &rc->digests, &rc->ndigests, n);
 	else
 		return;
 	if (n > sp->last_epoch)
@@ -97,7 +107,10 @@ by_number(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* Free files of another size, and those half made, are of no use. */
+/*
+ * Free files of another size, those half made, and digests of what is no more,
+ * are of no use.
+ */
 static void
 drop_useless(struct recovery *rc)
 {
@@ -113,6 +126,10 @@ drop_useless(struct recovery *rc)
 		sp->io->unlink(sp->io->ctx, sp->log, name);
 	}
 	rc->norphans = 0;
+	for (i = 0; i < rc->ndigests; i++)
+		if (rc->n == 0 || bsearch(&rc->digests[i], rc->numbers, rc->n,
+		    sizeof(*rc->numbers), by_number) == NULL)
+			spool_digest_remove(sp, rc->digests[i]);
 	for (f = TAILQ_FIRST(&sp->free); f != NULL; f = next) {
 		next = TAILQ_NEXT(f, entry);
 		freefile_name(name, sizeof(name), f->number);
@@ -187,21 +204,80 @@ open_segments(struct recovery *rc)
 	return 0;
 }
 
-/* The whole segment into memory; NULL and errno. */
+/* The first n octets of a segment, into rc->buf; NULL and errno. */
 static uint8_t *
-read_segment(struct spool *sp, struct segment *seg, size_t n)
+read_segment(struct recovery *rc, struct segment *seg, size_t n)
 {
-	uint8_t	*p;
-	int	 fd;
+	struct spool	*sp = rc->sp;
+	ssize_t		 got;
+	int		 fd;
 
-	if ((fd = segment_fd(sp, seg)) == -1 ||
-	    (p = calloc(1, n + 1)) == NULL)
+	if ((fd = segment_fd(sp, seg)) == -1)
 		return NULL;
-	if (sp->io->pread(sp->io->ctx, fd, p, n, 0) != (ssize_t)n) {
-		free(p);
-		return NULL;
+	if (n > rc->buflen) {
+		free(rc->buf);
+		rc->buflen = 0;
+		if ((rc->buf = malloc(n)) == NULL)
+			return NULL;
+		rc->buflen = n;
 	}
-	return p;
+	got = sp->io->pread(sp->io->ctx, fd, rc->buf, n, 0);
+	if (got >= 0 && got != (ssize_t)n)
+		errno = EIO;
+	return got == (ssize_t)n ? rc->buf : NULL;
+}
+
+/*
+ * The same of a disk that cannot read all of it: what can be read is there, the
+ * rest is zero. Only that is lost which lies on bad sectors.
+ */
+static uint8_t *
+read_sectors(struct recovery *rc, struct segment *seg, size_t n)
+{
+	struct spool	*sp = rc->sp;
+	size_t		 off, len;
+	int		 bad = 0, now;
+
+	if (seg->fd == -1 || n > rc->buflen)
+		return NULL;
+	for (off = 0; off < n; off += len) {
+		len = n - off < SECTOR ? n - off : SECTOR;
+		now = sp->io->pread(sp->io->ctx, seg->fd, rc->buf + off, len,
+		    off) != (ssize_t)len;
+		if (now) {
+			memset(rc->buf + off, 0, len);
+			rc->unread = 1;
+		}
+		if (now && !bad) {
+			rc->report->bad++;
+			spool_trouble_segment(sp, seg, off, "cannot be read");
+		}
+		bad = now;
+	}
+	seg->damaged = 1;
+	return rc->buf;
+}
+
+/*
+ * Where the log seems to end, is it only that it could not be read? Then what
+ * was acknowledged may lie there: to go on would be to overwrite it.
+ */
+static int
+end_unread(struct recovery *rc, struct segment *seg,
+    const struct segment_scan *s)
+{
+	struct record	b;
+	uint64_t	off = s->tail, end = off + SECTOR;
+	uint8_t		sector[SECTOR];
+
+	if (s->torn && record_parse(s->p + off, (size_t)(s->size - off),
+	    s->seed, off, &b) == RECORD_OK)
+		end += b.len;
+	for (; off < end && off < s->size; off += SECTOR)
+		if (rc->sp->io->pread(rc->sp->io->ctx, seg->fd, sector,
+		    sizeof(sector), off) == -1)
+			return 1;
+	return 0;
 }
 
 /* Take the ends of older segments from a table. */
@@ -242,7 +318,7 @@ find_table(struct recovery *rc, struct segment *seg)
 	    b.len > seg->size - SEGMENT_BLOCK - RECORD_HEADER)
 		return 0;
 	n = SEGMENT_BLOCK + RECORD_HEADER + (size_t)b.len;
-	if ((p = read_segment(sp, seg, n)) == NULL)
+	if ((p = read_segment(rc, seg, n)) == NULL)
 		return 0;
 	if (segment_batch_ok(p + SEGMENT_BLOCK, n - SEGMENT_BLOCK, seed,
 	    SEGMENT_BLOCK, &b) && b.len >= RECORD_HEADER &&
@@ -252,8 +328,26 @@ find_table(struct recovery *rc, struct segment *seg)
 		use_table(rc, &r, p + SEGMENT_BLOCK + 2 * RECORD_HEADER, seg);
 		found = 1;
 	}
-	free(p);
 	return found;
+}
+
+/* A record of rc->seg: its place into the index. */
+static void
+place_record(struct recovery *rc, uint8_t type, int bodyfile, uint64_t id,
+    uint32_t key, uint32_t off, uint32_t len)
+{
+	struct places	*ix = &rc->sp->ix;
+	uint32_t	 size = (uint32_t)RECORD_SIZE(len);
+	int		 rv = 0;
+
+	if (type == RECORD_MESSAGE)
+		rv = places_put_message(ix, id, bodyfile, rc->seg, off, size);
+	else if (type == RECORD_STATE)
+		rv = places_put_state(ix, id, key, rc->seg, off, size, 1);
+	else if (type == RECORD_REMOVE)
+		rv = places_remove(ix, id, rc->seg, off, size, 1);
+	if (rv == -1)
+		rc->oom = 1;
 }
 
 static void
@@ -261,21 +355,38 @@ take_record(void *arg, const struct record *r, const uint8_t *payload,
     uint64_t off)
 {
 	struct recovery	*rc = arg;
-	struct places	*ix = &rc->sp->ix;
-	uint32_t	 at = (uint32_t)off,
-	    size = (uint32_t)RECORD_SIZE(r->len);
-	int		 rv = 0;
+	struct segment	*seg = rc->seg;
 
-	(void)payload;
-	if (r->type == RECORD_MESSAGE)
-		rv = places_put_message(ix, r->id,
-		    r->flags & RECORD_BODY_FILE, rc->seg, at, size);
-	else if (r->type == RECORD_STATE)
-		rv = places_put_state(ix, r->id, r->key, rc->seg, at, size, 1);
-	else if (r->type == RECORD_REMOVE)
-		rv = places_remove(ix, r->id, rc->seg, at, size, 1);
-	if (rv == -1)
+	if (r->type == RECORD_TABLE)
+		return;
+	place_record(rc, r->type, r->flags & RECORD_BODY_FILE, r->id, r->key,
+	    (uint32_t)off, r->len);
+	if (seg->digest == NULL)
+		seg->digest = calloc(1, sizeof(*seg->digest));
+	if (seg->digest == NULL ||
+	    digest_add(seg->digest, r, payload, (uint32_t)off) == -1)
 		rc->oom = 1;
+}
+
+/* Is there a digest that fits? Then it does for the segment. */
+static int
+use_digest(struct recovery *rc, struct segment *seg)
+{
+	struct digest_entry	e;
+	size_t			n, at, size;
+
+	if ((n = spool_digest_read(rc->sp, seg, &rc->buf, &rc->buflen)) == 0)
+		return 0;
+	rc->seg = seg;
+	for (at = DIGEST_HEADER; (size = digest_get(rc->buf, n, at, &e)) > 0;
+	    at += size) {
+		place_record(rc, e.type, e.flags & 1, e.id, e.key, e.off,
+		    e.len);
+		rc->report->records++;
+	}
+	rc->report->digests++;
+	places_settle(seg);
+	return 1;
 }
 
 static void
@@ -322,13 +433,13 @@ scan(struct recovery *rc, struct segment *seg, int known)
 	int			 rv = 0;
 	size_t			 n = known ? seg->end : seg->size;
 
-	memset(&s, 0, sizeof(s));
-	if ((p = read_segment(rc->sp, seg, n)) == NULL) {
-		rc->report->bad++;
-		seg->damaged = 1;
-		spool_trouble_segment(rc->sp, seg, 0, strerror(errno));
+	if (known && use_digest(rc, seg))
 		return 0;
-	}
+	memset(&s, 0, sizeof(s));
+	rc->unread = 0;
+	if ((p = read_segment(rc, seg, n)) == NULL &&
+	    (p = read_sectors(rc, seg, n)) == NULL)
+		return failed(rc, "reading a segment");
 	s.p = p;
 	s.size = n;
 	s.epoch = seg->epoch;
@@ -339,9 +450,12 @@ scan(struct recovery *rc, struct segment *seg, int known)
 	s.arg = rc;
 	rc->seg = seg;
 	segment_scan(&s);
+	if (!known && rc->unread && end_unread(rc, seg, &s)) {
+		errno = EIO;
+		return failed(rc, "reading the end of the log");
+	}
 	if (!known && segment_fd(rc->sp, seg) != -1)
 		rv = settle_tail(rc, seg, &s);
-	free(p);
 	seg->end = (uint32_t)s.tail;
 	rc->report->records += s.records;
 	rc->report->bad += s.nbad;
@@ -424,73 +538,6 @@ check_bodies(struct recovery *rc)
 	return 0;
 }
 
-/* --- telling the queue --- */
-
-static void
-tell_states(struct recovery *rc, const struct object *o)
-{
-	struct spool	*sp = rc->sp;
-	struct record	 r;
-	uint8_t		*mem;
-	uint32_t	 i;
-
-	for (i = 0; i < o->nstates; i++) {
-		if (spool_read_record(sp, o->states[i].seg, o->states[i].off,
-		    o->states[i].size, RECORD_STATE, o->id, &mem, &r) !=
-		    SPOOL_OK) {
-			rc->report->bad++;
-			continue;
-		}
-		if (r.len > 0 || o->id >= SPOOL_REGISTERS)
-			sp->ev.state(sp->ev.arg, o->id, r.key,
-			    mem + RECORD_HEADER, r.len);
-		free(mem);
-	}
-}
-
-static int
-tell_message(struct recovery *rc, const struct object *o)
-{
-	struct spool		*sp = rc->sp;
-	struct spool_recovered	 found;
-	struct record		 r;
-	uint8_t			*mem;
-
-	if (spool_read_record(sp, o->seg, o->off, o->size, RECORD_MESSAGE,
-	    o->id, &mem, &r) != SPOOL_OK) {
-		rc->report->bad++;
-		return -1;
-	}
-	found.id = o->id;
-	found.size = r.prefixlen + r.bodylen;
-	found.env = mem + RECORD_HEADER;
-	found.envlen = r.envlen;
-	if (sp->ev.message != NULL)
-		sp->ev.message(sp->ev.arg, &found);
-	free(mem);
-	rc->report->messages++;
-	return 0;
-}
-
-static int
-tell_all(struct recovery *rc)
-{
-	struct object	**list;
-	size_t		  i, n;
-
-	if ((list = places_sorted(&rc->sp->ix, &n)) == NULL)
-		return failed(rc, "index");
-	for (i = 0; i < n; i++) {
-		if (list[i]->id >= SPOOL_REGISTERS &&
-		    tell_message(rc, list[i]) == -1)
-			continue;
-		if (rc->sp->ev.state != NULL)
-			tell_states(rc, list[i]);
-	}
-	free(list);
-	return 0;
-}
-
 /* --- going on --- */
 
 /* A new head, with the table of all that was found, durable. */
@@ -518,6 +565,22 @@ begin_head(struct recovery *rc)
 	return 0;
 }
 
+/*
+ * What was scanned this time need not be the next time. The new head's table
+ * states the ends that the digests must have.
+ */
+static void
+write_digests(struct recovery *rc)
+{
+	struct segment	*seg;
+
+	TAILQ_FOREACH(seg, &rc->sp->segs, entry) {
+		if (seg == rc->sp->head)
+			continue;
+		spool_digest_leave(rc->sp, seg);
+	}
+}
+
 static int
 recover(struct recovery *rc)
 {
@@ -537,7 +600,10 @@ recover(struct recovery *rc)
 		return failed(rc, "flushing " NAME_LOG);
 	if (begin_head(rc) == -1)
 		return -1;
-	return tell_all(rc);
+	if (spool_tell(sp, rc->report) == -1)
+		return failed(rc, "reading what was found");
+	write_digests(rc);
+	return 0;
 }
 
 int
@@ -555,5 +621,7 @@ spool_recover(struct spool *sp, struct spool_report *report, char *err,
 	rv = recover(&rc);
 	free(rc.numbers);
 	free(rc.orphans);
+	free(rc.digests);
+	free(rc.buf);
 	return rv;
 }

@@ -74,7 +74,8 @@ void
 segment_free(struct spool *sp, struct segment *seg)
 {
 	segment_close(sp, seg);
-	free(seg->ids);
+	free(seg->copies);
+	digest_free(seg->digest);
 	free(seg);
 }
 
@@ -416,6 +417,8 @@ spool_rotate(struct spool *sp)
 {
 	if (sp->next == NULL)
 		return -1;
+	if (sp->head != NULL)
+		spool_digest_leave(sp, sp->head);
 	sp->head = sp->next;
 	sp->next = NULL;
 	segment_insert(sp, sp->head);
@@ -475,6 +478,7 @@ bury(struct spool *sp)
 		places_release(&sp->ix, seg);
 		if (seg == sp->victim)
 			sp->victim = NULL;
+		spool_digest_remove(sp, seg->epoch);
 		freefile_name(name, sizeof(name), seg->epoch);
 		if (seg->size != sp->cfg.segment_size || (sp->head != NULL &&
 		    sp->nfree > sp->nsegs + 2 * RESERVE))
@@ -550,7 +554,7 @@ spool_wants_copy(const struct spool *sp)
 
 	if (sp->victim != NULL)
 		return 1;
-	if (sp->no_victim || sp->stopped)
+	if (sp->no_victim || sp->stopped != SPOOL_OK)
 		return 0;
 	return pressure(sp) || used > 2 * sp->ix.live_bytes +
 	    4 * (uint64_t)sp->cfg.segment_size;

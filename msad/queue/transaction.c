@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/child.h"
 #include "common/conf.h"
@@ -25,9 +24,9 @@
 #include "author.h"
 #include "envelope.h"
 #include "grant.h"
+#include "limits.h"
 #include "lookup.h"
 #include "peers.h"
-#include "rate.h"
 #include "rights.h"
 #include "spool.h"
 #include "transaction.h"
@@ -67,16 +66,6 @@ transaction_pending(void)
 	return accept_pending();
 }
 
-/* Milliseconds of a clock that only goes forward. */
-static int64_t
-now_ms(void)
-{
-	struct timespec	ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static void
 rcpt_free(struct tx_rcpt *p)
 {
@@ -105,25 +94,11 @@ transaction_free(struct transaction *tx)
 	free(tx);
 }
 
-static struct rate_key
-rate_key(const struct grant *g)
-{
-	return (struct rate_key){ g->auth, g->user, g->scope.label };
-}
-
-void
-transaction_uncount(const struct grant *g)
-{
-	const struct rate_key	k = rate_key(g);
-
-	rate_return(&k, now_ms());
-}
-
 void
 transaction_drop(struct grant *g)
 {
-	if (g->tx != NULL && g->tx->rated)
-		transaction_uncount(g);
+	if (g->tx != NULL)
+		limits_return(g, &g->tx->taken);
 	transaction_free(g->tx);
 	g->tx = NULL;
 }
@@ -180,7 +155,7 @@ space_for(uint64_t size)
 
 	if (stopped || accept_held() > COMMITS_MAX)
 		return VERDICT_TROUBLE;
-	if (size > child_conf()->message_size)
+	if (size > limits_size())
 		return VERDICT_TOO_BIG;
 	if ((result = spool_accepting(spool, NULL)) != SPOOL_OK)
 		return accept_verdict(result);
@@ -200,7 +175,7 @@ transaction_new(struct slice sender, uint64_t size, struct slice text,
 	tx->sender = strndup(sender.p, sender.len);
 	tx->params = strndup(text.p, text.len);
 	tx->utf8 = params->smtputf8;
-	check_begin(&tx->check, child_conf()->message_size + SIZE_SLACK);
+	check_begin(&tx->check, limits_size() + SIZE_SLACK);
 	tx->check.utf8 = tx->utf8;
 	if (tx->sender == NULL || tx->params == NULL) {
 		transaction_free(tx);
@@ -209,32 +184,9 @@ transaction_new(struct slice sender, uint64_t size, struct slice text,
 	return tx;
 }
 
-/* Take one of the messages that the credential may send in an hour. */
-static enum verdict
-take_rate(struct grant *g, char *detail, size_t size)
-{
-	const struct rate_key	k = rate_key(g);
-	unsigned int		wait;
-	struct tm		tm;
-	time_t			again;
-
-	if (g->scope.rate == 0)
-		return VERDICT_OK;
-	if (rate_take(&k, g->scope.rate, now_ms(), &wait)) {
-		g->tx->rated = true;
-		return VERDICT_OK;
-	}
-	stats_inc(STAT_QUEUE_RATE_REFUSED);
-	again = time(NULL) + (time_t)wait;
-	if (gmtime_r(&again, &tm) != NULL)
-		strftime(detail, size,
-		    "try again after %Y-%m-%d %H:%M:%S UTC", &tm);
-	return VERDICT_RATE;
-}
-
 /* All that databases have to say is there: may the login send as this? */
 static enum verdict
-decide(struct grant *g, char *detail, size_t size)
+decide(struct grant *g, char *detail)
 {
 	struct rights_login	 login = login_of(g);
 	struct transaction	*tx = g->tx;
@@ -250,7 +202,7 @@ decide(struct grant *g, char *detail, size_t size)
 	if (v == VERDICT_OK)
 		v = space_for(tx->size);
 	if (v == VERDICT_OK)
-		v = take_rate(g, detail, size);
+		v = limits_mail(g, &tx->taken, tx->size, detail);
 	if (v == VERDICT_OK && (tx->relay = strdup(relay)) == NULL)
 		v = VERDICT_TROUBLE;
 	return v;
@@ -260,8 +212,8 @@ decide(struct grant *g, char *detail, size_t size)
 static void
 answer_mail(struct grant *g, struct peer *p)
 {
-	char		 detail[64] = "";
-	enum verdict	 v = decide(g, detail, sizeof(detail));
+	char		 detail[LIMITS_TEXT_MAX] = "";
+	enum verdict	 v = decide(g, detail);
 
 	answer(p->ch, g->sid, v, detail);
 	if (v == VERDICT_OK) {
@@ -313,8 +265,8 @@ ask_lookups(struct grant *g)
 	n = rights_lookups(child_conf(), &login, names, LOOKUP_TABLES_MAX);
 	if (n == 0)
 		return true;
-	g->tx->lookups = lookups_ask(names, n, g->user, now_ms(), on_lookups,
-	    g);
+	g->tx->lookups = lookups_ask(names, n, g->user, limits_clock(),
+	    on_lookups, g);
 	return g->tx->lookups != NULL;
 }
 
@@ -422,7 +374,8 @@ rcpt_room(struct transaction *tx, size_t octets)
 }
 
 static enum verdict
-add_rcpt(const struct grant *g, struct slice path, struct slice params)
+add_rcpt(const struct grant *g, struct slice path, struct slice params,
+    char *detail)
 {
 	struct transaction	*tx = g->tx;
 	struct address	 a;
@@ -442,6 +395,10 @@ add_rcpt(const struct grant *g, struct slice path, struct slice params)
 		return VERDICT_OK;	/* one delivery is enough (X-rcpt-2) */
 	if ((v = rcpt_room(tx, strlen(buf) + params.len + 4)) != VERDICT_OK)
 		return v;
+	if ((v = limits_rcpt(g, &tx->taken, detail)) != VERDICT_OK) {
+		tx->env_size -= strlen(buf) + params.len + 4;
+		return v;
+	}
 	p = &tx->rcpts[tx->nrcpts];
 	*p = (struct tx_rcpt){ .path = strdup(buf), .hash = hash };
 	if (params.len > 0)
@@ -479,6 +436,7 @@ on_rcpt(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	struct grant		*g = grant_of(arg, msg);
 	struct slice		 path, text;
 	enum verdict		 v;
+	char			 detail[LIMITS_TEXT_MAX] = "";
 
 	ipc_reader(&r, msg);
 	path = ipc_get_str(&r);
@@ -487,13 +445,13 @@ on_rcpt(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	    g == NULL || g->tx == NULL ||
 	    g->tx->state != TX_ENVELOPE)
 		return -1;
-	v = g->revoked ? VERDICT_NO_GRANT : add_rcpt(g, path, text);
+	v = g->revoked ? VERDICT_NO_GRANT : add_rcpt(g, path, text, detail);
 	if (v != VERDICT_OK)
 		log_refused(arg, msg->sid, g->user, "rcpt", v,
 		    log_qn(path.p, path.len));
 	else
 		log_orcpt(g, path, params.orcpt);
-	answer(ch, msg->sid, v, "");
+	answer(ch, msg->sid, v, detail);
 	return 0;
 }
 
@@ -725,6 +683,9 @@ end_verdict(struct grant *g)
 	if (tx->state != TX_BODY)
 		begin_content(g);
 	check_end(&tx->check);
+	if (tx_verdict(tx) == VERDICT_OK)
+		tx->verdict = limits_end(g, &tx->taken, tx->check.size,
+		    tx->text);
 	return tx_verdict(tx);
 }
 
@@ -751,7 +712,7 @@ on_end(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	if (v == VERDICT_OK && !accept_commit(g))
 		v = VERDICT_TROUBLE;
 	if (v == VERDICT_OK)
-		g->tx->rated = false;	/* it counts */
+		g->tx->taken = (struct limits_taken){ 0 };	/* it counts */
 	if (v != VERDICT_OK) {
 		if (v == g->tx->check.verdict && g->tx->check.reason != NULL)
 			detail = g->tx->check.reason;

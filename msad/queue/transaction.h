@@ -13,8 +13,6 @@ void	 transaction_init(struct spool *, void (*accepted)(void));
 void	 transaction_set_tables(const struct tables *);
 /* Take no new messages (shutdown). */
 void	 transaction_stop(void);
-/* A message of this login that counted was not stored after all. */
-void	 transaction_uncount(const struct grant *);
 /* Drop what is open for a grant that ends (grant_init). */
 void	 transaction_drop(struct grant *);
 /* Messages given to the spool whose answer is not there yet. */

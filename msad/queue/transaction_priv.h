@@ -9,6 +9,7 @@
 
 #include "author.h"
 #include "check.h"
+#include "limits.h"
 
 struct lookups;
 struct spool_message;
@@ -28,7 +29,7 @@ struct transaction {
 	enum tx_state		 state;
 	struct lookups		*lookups;	/* what databases said */
 	uint64_t		 size;		/* as MAIL said */
-	bool			 rated;		/* taken of its rate */
+	struct limits_taken	 taken;
 	char			*sender;
 	char			*relay;		/* from TX_ENVELOPE on */
 	char			*params;	/* canonical */

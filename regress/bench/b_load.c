@@ -7,7 +7,8 @@
  *	session] [-n messages in all] [-s octets] [-t seconds] [-o file] [-i]
  *
  * -j one JSON object; -k go on after errors (crash tests); -o writes the
- * Message-ID of each message that got its 250; -i idle: log in with every
+ * Message-ID of each message that got its 250, which is then the last line of
+ * its text as well; -i idle: log in with every
  * connection, print "ready" and hold them until standard input ends; -m 0 logs
  * in and quits: what is counted then are sessions, from connect to 235.
  */
@@ -181,6 +182,11 @@ send_text(struct client *c)
 	    run_id, c->id);
 	put(c, head, (size_t)n);
 	put(c, body, strlen(body));
+	if (ids != NULL) {	/* for b_sink -v: the text is whole */
+		n = snprintf(head, sizeof(head), "<%08x.%llu@load.test>",
+		    run_id, c->id);
+		put_line(c, head);
+	}
 	put(c, ".\r\n", 3);
 	c->step = SENT;
 }

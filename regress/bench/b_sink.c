@@ -3,7 +3,10 @@
  * crash tests. It answers at once, keeps nothing, counts, and on request
  * writes the Message-ID of each message it has said 250 to.
  *
- * usage: b_sink [-a address] [-p port] [-o file]
+ * usage: b_sink [-v] [-a address] [-p port] [-o file]
+ * -v: verify what b_load -o wrote; behind each Message-ID stand the time, the
+ * octets of the text, their CRC without the last line, and whether the last
+ * line is the Message-ID: "whole" or "torn".
  * With port 0 the system chooses; the port is printed on standard output. On
  * SIGTERM it prints one JSON object of its counts and ends.
  */
@@ -21,7 +24,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "common/crc32c.h"
 
 #define IN_SIZE	65536
 
@@ -31,6 +37,10 @@ struct peer {
 	int		 data;		/* in the message text */
 	size_t		 len;
 	char		 id[256];	/* Message-ID under way */
+	char		 last[256];	/* line of the text, with -v */
+	int		 text;		/* behind the header */
+	uint32_t	 crc;
+	unsigned long	 text_len;
 	char		 out[4096];
 	size_t		 out_len;
 	char		 in[IN_SIZE];
@@ -38,6 +48,7 @@ struct peer {
 
 static struct event_base *base;
 static FILE		*ids;
+static int		 verify;
 static unsigned long long connections, messages, octets;
 
 static void
@@ -68,7 +79,10 @@ command(struct peer *p, const char *line, size_t n)
 		    "250 SIZE 104857600\r\n");
 	else if (n >= 4 && strncasecmp(line, "DATA", 4) == 0) {
 		p->data = 1;
-		p->id[0] = '\0';
+		p->text = 0;
+		p->id[0] = p->last[0] = '\0';
+		p->crc = 0;
+		p->text_len = 0;
 		say(p, "354 go on\r\n");
 	} else if (n >= 4 && strncasecmp(line, "QUIT", 4) == 0) {
 		say(p, "221 bye\r\n");
@@ -92,15 +106,44 @@ keep_id(struct peer *p, const char *line, size_t n)
 	snprintf(p->id, sizeof(p->id), "%.*s", (int)(n - len), line + len);
 }
 
+/* A line of the message: of its header, or of its text. */
+static void
+keep_line(struct peer *p, const char *line, size_t n)
+{
+	if (!p->text) {
+		p->text = n == 0;
+		keep_id(p, line, n);
+	} else if (verify) {
+		p->crc = crc32c(p->crc, p->last, strlen(p->last));
+		p->text_len += strlen(p->last);
+		snprintf(p->last, sizeof(p->last), "%.*s", (int)n, line);
+	}
+}
+
+static void
+write_id(const struct peer *p)
+{
+	struct timespec	 ts;
+
+	if (!verify) {
+		fprintf(ids, "%s\n", p->id);
+	} else {
+		clock_gettime(CLOCK_REALTIME, &ts);
+		fprintf(ids, "%s %lld.%03ld %lu %08x %s\n", p->id,
+		    (long long)ts.tv_sec, ts.tv_nsec / 1000000, p->text_len,
+		    (unsigned int)p->crc, p->id[0] != '\0' &&
+		    strcmp(p->id, p->last) == 0 ? "whole" : "torn");
+	}
+	fflush(ids);
+}
+
 static void
 message_end(struct peer *p)
 {
 	p->data = 0;
 	messages++;
-	if (ids != NULL) {
-		fprintf(ids, "%s\n", p->id);
-		fflush(ids);
-	}
+	if (ids != NULL)
+		write_id(p);
 	say(p, "250 2.0.0 taken\r\n");
 }
 
@@ -147,7 +190,7 @@ consume(struct peer *p)
 		} else if (n == 1 && p->in[off] == '.')
 			message_end(p);
 		else
-			keep_id(p, p->in + off, n);
+			keep_line(p, p->in + off, n);
 		off = (size_t)(nl - p->in) + 1;
 	}
 }
@@ -244,7 +287,7 @@ main(int argc, char **argv)
 	struct event	 ev_accept, ev_term;
 	int		 ch, fd, port = 0;
 
-	while ((ch = getopt(argc, argv, "a:o:p:")) != -1) {
+	while ((ch = getopt(argc, argv, "a:o:p:v")) != -1) {
 		switch (ch) {
 		case 'a':
 			address = optarg;
@@ -258,9 +301,12 @@ main(int argc, char **argv)
 		case 'p':
 			port = (int)strtonum(optarg, 0, 65535, &error);
 			break;
+		case 'v':
+			verify = 1;
+			break;
 		default:
-			fprintf(stderr, "usage: b_sink [-a address] [-p port] "
-			    "[-o file]\n");
+			fprintf(stderr, "usage: b_sink [-v] [-a address] "
+			    "[-p port] [-o file]\n");
 			return 2;
 		}
 	}

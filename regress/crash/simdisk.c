@@ -31,6 +31,7 @@ struct inode {
 	uint8_t			*cur, *dur, *state;	/* state: a sector */
 	size_t			 size, dursize, alloc;
 	size_t			 lo, hi;		/* not clean: within */
+	size_t			 bad;		/* sector not to be read, + 1 */
 	int			 refs;			/* names and fds */
 };
 
@@ -83,6 +84,8 @@ struct simdisk {
 	unsigned int		 errors;
 	int			 locked;
 	enum sim_lie		 lie;
+	void			(*before)(void *);	/* each operation */
+	void			*before_arg;
 };
 
 uint32_t
@@ -106,6 +109,14 @@ static int
 unlucky(struct simdisk *d)
 {
 	return d->errors > 0 && sim_random(d, 1000) < d->errors;
+}
+
+/* Something is going to change. */
+static void
+before(struct simdisk *d)
+{
+	if (d->before != NULL)
+		d->before(d->before_arg);
 }
 
 /* --- files ------------------------------------------------------------- */
@@ -165,6 +176,8 @@ inode_write(struct inode *ino, const void *p, size_t len, size_t off)
 	last = (off + len - 1) / SECTOR;
 	memcpy(ino->cur + off, p, len);
 	memset(ino->state + first, DIRTY, last - first + 1);
+	if (ino->bad > first && ino->bad <= last + 1)
+		ino->bad = 0;
 	if (first < ino->lo)
 		ino->lo = first;
 	if (last + 1 > ino->hi)
@@ -374,6 +387,7 @@ sim_open(void *ctx, int dirfd, const char *name, int flags)
 			errno = EEXIST;
 			return -1;
 		}
+		before(d);
 		ino = inode_new(d);
 		dir_change(d, dir, CREATE, name, "", ino);
 		return new_fd(d, ino, NULL);
@@ -437,6 +451,11 @@ sim_pread(void *ctx, int fd, void *buf, size_t len, uint64_t off)
 		return 0;
 	if (len > f->ino->size - off)
 		len = f->ino->size - (size_t)off;
+	if (len > 0 && f->ino->bad > off / SECTOR &&
+	    f->ino->bad <= (off + len - 1) / SECTOR + 1) {
+		errno = EIO;
+		return -1;
+	}
 	memcpy(buf, f->ino->cur + off, len);
 	return (ssize_t)len;
 }
@@ -455,6 +474,7 @@ sim_pwrite(void *ctx, int fd, const void *buf, size_t len, uint64_t off)
 		errno = ENOSPC;
 		return -1;
 	}
+	before(d);
 	inode_grow(d, f->ino, end);
 	if (unlucky(d)) {
 		inode_write(f->ino, buf, sim_random(d, (uint32_t)len), off);
@@ -488,6 +508,7 @@ sim_allocate(void *ctx, int fd, uint64_t len)
 		errno = ENOSPC;
 		return -1;
 	}
+	before(d);
 	inode_grow(d, f->ino, len);
 	return 0;
 }
@@ -503,6 +524,7 @@ sim_rename(void *ctx, int dirfd, const char *from, const char *to)
 		errno = ENOENT;
 		return -1;
 	}
+	before(d);
 	dir_change(d, dir, RENAME, from, to, e->ino);
 	return 0;
 }
@@ -518,6 +540,7 @@ sim_unlink(void *ctx, int dirfd, const char *name)
 		errno = ENOENT;
 		return -1;
 	}
+	before(d);
 	dir_change(d, dir, UNLINK, name, "", e->ino);
 	return 0;
 }
@@ -580,11 +603,13 @@ snapshot(struct inode *ino)
 static void
 make_durable(struct simdisk *d, struct event_ *e, int fail)
 {
-	size_t	i, s;
+	uint32_t	mode = fail ? sim_random(d, 4) : 0;
+	size_t		i, s;
 
+	/* one that fails may have done all of it (0), nothing (1), or some */
 	for (i = 0; i < e->nsectors; i++) {
 		s = e->sectors[i];
-		if (fail && sim_random(d, 2)) {
+		if (mode == 1 || (mode > 1 && sim_random(d, 2))) {
 			if (e->ino->state[s] == DIRTY)
 				e->ino->state[s] = LOST;
 			continue;
@@ -599,8 +624,10 @@ make_durable(struct simdisk *d, struct event_ *e, int fail)
 static int
 flush_now(struct simdisk *d, struct event_ *e)
 {
-	int	fail = unlucky(d);
+	int	fail;
 
+	before(d);
+	fail = unlucky(d);
 	d->flushcount++;
 	if (d->lie == SIM_NO_FLUSH && e->ino != NULL)
 		return 0;
@@ -816,16 +843,39 @@ sim_flushes(const struct simdisk *d)
 	return d->flushcount;
 }
 
-int
-sim_damage(struct simdisk *d, const char *name, uint64_t off)
+const char *
+sim_name(const struct simdisk *d, int dir, size_t i)
 {
-	struct name	*e = lookup(d->dirs[1].cur, d->dirs[1].ncur, name);
+	return i < d->dirs[dir].ncur ? d->dirs[dir].cur[i].name : NULL;
+}
+
+int
+sim_damage(struct simdisk *d, int dir, const char *name, uint64_t off,
+    size_t len)
+{
+	struct name	*e = lookup(d->dirs[dir].cur, d->dirs[dir].ncur, name);
+	size_t		 i;
 
 	if (e == NULL || off >= e->ino->size)
 		return -1;
-	e->ino->cur[off] ^= 0x10;
-	e->ino->dur[off] ^= 0x10;
+	if (len == SIM_UNREADABLE) {
+		e->ino->bad = off / SECTOR + 1;
+		return 0;
+	}
+	if (len == 0) {
+		e->ino->cur[off] ^= (uint8_t)(1U << sim_random(d, 8));
+		e->ino->dur[off] = e->ino->cur[off];
+	}
+	for (i = off; i < off + len && i < e->ino->size; i++)
+		e->ino->cur[i] = e->ino->dur[i] = 0;
 	return 0;
+}
+
+void
+sim_set_before(struct simdisk *d, void (*fn)(void *), void *arg)
+{
+	d->before = fn;
+	d->before_arg = arg;
 }
 
 void

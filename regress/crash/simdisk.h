@@ -38,8 +38,20 @@ void		 sim_set_capacity(struct simdisk *, uint64_t);
 uint64_t	 sim_used(struct simdisk *);
 uint64_t	 sim_flushes(const struct simdisk *);
 
-/* Flip a bit of what is stored in the named file of log/. */
-int		 sim_damage(struct simdisk *, const char *name, uint64_t off);
+/* The i-th name in a directory (1 log, 2 bodies), or NULL. */
+const char	*sim_name(const struct simdisk *, int dir, size_t i);
+
+/*
+ * Damage what is stored in the named file: flip a bit at off, or, with len not
+ * 0, make that many octets 0, or the sector one that cannot be read till it is
+ * written again. -1 when there is no such place.
+ */
+#define SIM_UNREADABLE	SIZE_MAX
+int		 sim_damage(struct simdisk *, int dir, const char *name,
+		    uint64_t off, size_t len);
+
+/* Call fn before each operation that changes the disk, or a flush ends. */
+void		 sim_set_before(struct simdisk *, void (*fn)(void *), void *);
 
 /* Break the disk on purpose, to see that the test finds it. */
 enum sim_lie {

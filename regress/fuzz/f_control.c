@@ -26,6 +26,7 @@ check_request(const struct request *req)
 		break;
 	case REQUEST_QUEUE_FLUSH:
 	case REQUEST_QUEUE_REMOVE:
+	case REQUEST_QUEUE_RELEASE:
 		if ((req->id != 0) == req->all)
 			abort();
 		break;
@@ -54,7 +55,14 @@ check_request(const struct request *req)
 		if (req->level < LOG_ERR || req->level > LOG_DEBUG)
 			abort();
 		break;
+	case REQUEST_USER_LIMITS:
+	case REQUEST_LIMITS_RESET:
+		if (req->user[0] == '\0' || req->id != 0 || req->all)
+			abort();
+		break;
 	default:
+		if (req->user[0] != '\0')
+			abort();
 		if (req->id != 0 || req->all || req->level != 0)
 			abort();
 		break;

@@ -1,4 +1,4 @@
-/* links: msad/queue/envelope.c msad/queue/index.c */
+/* links: msad/queue/envelope.c msad/queue/index*.c */
 /*
  * The queue's blobs as a damaged disk might give them back.
  */

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 # The disk is full, fails, or is slow: a temporary code, nothing acknowledged
 # lost, service again without a restart (P1, P7, P-dur-1, P-dur-3,
-# R1870-6.1-a). Faults of the disk are made by fault.c, loaded into msad-queue.
+# R1870-6.1-a); a record that the disk has damaged is told, with its place, and
+# the rest kept. Faults of the disk are made by fault.c, loaded into msad-queue.
 use strict;
 use warnings;
 use FindBin;
@@ -136,8 +137,8 @@ sub reports {
 }
 
 sub arrived {
-	my %got = %{ received() };
-	my @lost = grep { !$got{$_} } sort keys %accepted;
+	my @lost;
+	wait_for { my $got = received(); !(@lost = grep { !$got->{$_} } sort keys %accepted) };
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	is("@lost", '', 'P1 all that got 250 has arrived: ' . keys %accepted);
 	%accepted = ();
@@ -246,6 +247,88 @@ subtest 'the flusher hangs, then dies' => sub {
 	$c->close;
 };
 
+# Damage what the spool holds of a message, as dd would; how many places.
+sub damage {
+	my ($name) = @_;
+	my $n = 0;
+	for my $path (glob("$d->{spool}/log/* $d->{spool}/bodies/*")) {
+		my $text = slurp($path);
+		my $at = index($text, "Subject: $name\r\n");
+		next if $at == -1;
+		open(my $f, '+<:raw', $path) or die "$path: $!";
+		sysseek($f, $at + 9, 0);
+		syswrite($f, 'MESSAGE');
+		close($f);
+		$n++;
+	}
+	return $n;
+}
+
+sub delivered {
+	my ($name, $gone, @names) = @_;
+	$hop->start;
+	$d->msactl('queue', 'flush', 'all');
+	ok(wait_for { !$d->queue }, "$name: the queue runs empty");
+	# the next hop notes it after its reply
+	my ($got, $left);
+	wait_for { $got = received(); $left = "@{[grep { !$got->{$_} } @names]}"; $left eq $gone };
+	is($left, $gone, "$name: all but the damaged one arrive");
+	is(scalar(grep { /^MESSAGE/ } keys %$got), 0, "$name: P1 and that one does not arrive torn");
+	$hop->stop;
+	delete @accepted{@names};
+}
+
+subtest 'a segment is damaged while it runs' => sub {
+	$hop->stop;
+	my $c = $d->session(0);
+	for my $size (2000, 600_000) {
+		my $name = "$size octets";
+		my @names = map { is(mail($c, $size)->{code}, 250, "$name: accepted"); "message $serial" } 1 .. 5;
+		my ($at, $reports) = (length $d->log, scalar(() = reports()));
+		cmp_ok(damage($names[1]), '>=', 1, "$name: the second is damaged");
+		delivered($name, $names[1], @names);
+		like(substr($d->log, $at), qr{event=spool-damage place="?(?:log|bodies)/[0-9a-f]{16}"? offset=\d+},
+		    "$name: P8 the log tells the place");
+		my ($id) = substr($d->log, $at) =~ /q=(\w+) event=message-lost /;
+		ok($id, "$name: P8 and the message");
+		my @r;
+		wait_for { @r = reports(); @r > $reports };
+		is(@r - $reports, 1, "$name: P1 and its sender is told") or next;
+		like($r[-1], qr/was lost/, "$name: so");
+	}
+	is(mail($c, 2000)->{code}, 250, 'P7 it goes on');
+	$c->close;
+	$hop->start;
+	$d->msactl('queue', 'flush', 'all');
+	ok(wait_for { !$d->queue }, 'and delivers');
+	arrived();
+};
+
+subtest 'a damaged segment is recovered' => sub {
+	$hop->stop;
+	my $c = $d->session(0);
+	my @names = map { mail($c, 2000)->{code} == 250 ? "message $serial" : () } 1 .. 20;
+	is(scalar @names, 20, '20 messages accepted');
+	cmp_ok(damage($names[7]), '>=', 1, 'one is damaged');
+	my $at = length $d->log;
+	$d->kill_all;
+	$d->start;
+	like(substr($d->log, $at), qr{event=spool-damage place="log/[0-9a-f]{16}" offset=\d+ text="[^"]*damaged},
+	    'P8, P-dur-4 the log tells the place');
+	like(substr($d->log, $at), qr/event=recovered messages=19 .* bad=[1-9]/, 'and 19 are recovered');
+	is(scalar(my @q = $d->queue), 19, 'P1 the others are there');
+	$c->close;
+	$c = $d->session(0);
+	is(mail($c, 2000)->{code}, 250, 'P7 it goes on');
+	my $last = "message $serial";
+	$d->kill_all;
+	$d->start;
+	is(scalar(@q = $d->queue), 20, 'P1 so it is after the next start');
+	$c->close;
+	delivered('recovered', $names[7], @names, $last);
+	$hop->start;
+};
+
 # The segments of a small disk bound a transaction to 512 KiB.
 subtest 'a long report on a small disk' => sub {
 	my $c = $d->session(0);
@@ -253,7 +336,8 @@ subtest 'a long report on a small disk' => sub {
 	    'later@x.example'], "From: <$u->{address}>\r\nSubject: many\r\n\r\nx\r\n");
 	is($r->{code}, 250, 'accepted for 1,000 recipients');
 	my @dsn;
-	ok(wait_for { @dsn = reports() },
+	my $about = sub { return grep { /bad1\@x\.example/ } reports() };
+	ok(wait_for { @dsn = $about->() },
 	    'P4 a report about 999 of them') or return;
 	is(scalar(() = $dsn[0] =~ /^Final-Recipient: /mg), 999, 'all in it');
 	my @left = map { grep { $_->{state} eq 'waiting' } @{ $_->{rcpts} } } $d->queue;
@@ -262,7 +346,7 @@ subtest 'a long report on a small disk' => sub {
 	$d->start;
 	ok(wait_for { $d->queue == 1 }, 'after kill -9 as well');
 	$d->msactl('queue', 'flush', 'all');
-	is(scalar(() = reports()), 1, 'P-dur-2 reported once');
+	is(scalar(() = $about->()), 1, 'P-dur-2 reported once');
 	$d->msactl('queue', 'remove', 'all');
 	$c->close;
 };

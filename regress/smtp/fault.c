@@ -1,10 +1,12 @@
 /*
- * A disk that fails when the test says so: preloaded into msad-queue
- * by disk.t, which compiles it. The file that MSAD_FAULT names is mapped before
- * any sandbox is there; octet n of it says what call n does, from then on:
- * 0 works, 1 fails once with EIO, 2 fails always with EIO, 3 fails once with
- * ENOSPC. Calls: 0 fdatasync and fsync, 1 pwrite. strace(1) cannot do this:
- * it replaces the system call by one that seccomp kills for.
+ * A disk that fails when the test says so: preloaded into msad-queue by disk.t,
+ * inject.t and powercut.t, which compile it. The file that MSAD_FAULT names is
+ * mapped before any sandbox is there; octet n of it says what call n does, from
+ * then on: 0 works, 1 fails once with EIO, 2 fails always with EIO, 3 fails
+ * once with ENOSPC, 4 says that it is done and does nothing (flushes only).
+ * Calls: 0 fdatasync and fsync, 1 pwrite. Octet 2, when it is not 0: each so
+ * manieth pwrite writes half of what it was given and says so, which strace(1)
+ * cannot do.
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>
@@ -38,7 +40,7 @@ fails(int call)
 {
 	unsigned char	how = fault != NULL ? fault[call] : 0;
 
-	if (how == 0)
+	if (how == 0 || how == 4)
 		return 0;
 	if (how != 2)
 		fault[call] = 0;
@@ -46,21 +48,41 @@ fails(int call)
 	return 1;
 }
 
+static int
+lies(void)
+{
+	return fault != NULL && fault[0] == 4;
+}
+
 int
 fdatasync(int fd)
 {
+	if (lies())
+		return 0;
 	return fails(0) ? -1 : (int)syscall(SYS_fdatasync, fd);
 }
 
 int
 fsync(int fd)
 {
+	if (lies())
+		return 0;
 	return fails(0) ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+static size_t
+shortened(size_t n)
+{
+	static unsigned int	count;
+	unsigned char		each = fault != NULL ? fault[2] : 0;
+
+	return each == 0 || n < 2 || ++count % each != 0 ? n : n / 2;
 }
 
 ssize_t
 pwrite64(int fd, const void *p, size_t n, off64_t off)
 {
+	n = shortened(n);
 	return fails(1) ? -1 : syscall(SYS_pwrite64, fd, p, n, off);
 }
 

@@ -140,3 +140,62 @@ const struct ipc_handler	 auth_side[] = {
 	{ IPC_CTL_AUTH_SESSION, on_auth_one },
 	{ 0, NULL }
 };
+
+/* --- the queue --- */
+
+void
+put_queue_end(struct ipc *ch, uint64_t sid, uint8_t status, uint32_t matched,
+    uint64_t after)
+{
+	ipc_start(ch, IPC_CTL_QUEUE_END, sid);
+	ipc_put_u8(ch, status);
+	ipc_put_u32(ch, matched);
+	ipc_put_u64(ch, after);
+	ipc_put_str(ch, status == 1 ? "no" : "");
+	ipc_send(ch);
+}
+
+/* What is used of limits: a page of two lines, and one more. */
+int
+side_limits(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+	uint32_t		 place, i;
+
+	(void)arg;
+	ipc_reader(&r, msg);
+	read_caller(&r);
+	place = ipc_get_u32(&r);
+	assert_int_equal(ipc_get_u16(&r), 100);
+	ipc_copy_str(&r, seen.text[0], sizeof(seen.text[0]));
+	assert_true(ipc_done(&r));
+	seen.asked++;
+	for (i = place; i < 3 && i < place + 2; i++) {
+		ipc_start(ch, IPC_CTL_LIMIT, msg->sid);
+		ipc_put_u8(ch, (uint8_t)(i + 1));
+		ipc_put_str(ch, i == 0 ? "sys" : "acme");
+		ipc_put_str(ch, "ann");
+		ipc_put_str(ch, i == 0 ? "printer" : "");
+		ipc_put_u64(ch, 7 + i);
+		ipc_put_u64(ch, 300);
+		ipc_put_u32(ch, 3600);
+		ipc_put_u64(ch, 0);
+		ipc_send(ch);
+	}
+	put_queue_end(ch, msg->sid, 0, i - place, i < 3 ? i : 0);
+	return 0;
+}
+
+int
+side_limits_reset(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+
+	(void)arg;
+	ipc_reader(&r, msg);
+	read_caller(&r);
+	ipc_copy_str(&r, seen.text[0], sizeof(seen.text[0]));
+	assert_true(ipc_done(&r));
+	put_queue_end(ch, msg->sid, 0, 2, 0);
+	return 0;
+}

@@ -150,7 +150,7 @@ test_login(void **state)
 	refuse_line("limit login on", "unknown word \"on\": limit login is off "
 	    "or { ... }");
 	refuse_line("limit mails off", "unknown word \"mails\": limit is "
-	    "session or login");
+	    "session, login, user or default");
 	refuse_line("limit login { speed 9 }",
 	    "unknown word \"speed\" in limit login");
 	refuse_line("limit login { user 1 user 2 }", "user is given twice");

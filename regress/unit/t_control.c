@@ -37,7 +37,6 @@
 #include "regress/unit/control_side.h"
 
 #define LINES_MAX	64
-
 /* What control.c and child.c are in the program. */
 static struct event_base	*base;
 static struct ipc		*parent_ch;	/* control's end */
@@ -109,18 +108,6 @@ put_message(struct ipc *ch, uint64_t sid, uint64_t id, const char *last)
 	ipc_send(ch);
 }
 
-static void
-put_end(struct ipc *ch, uint64_t sid, uint8_t status, uint32_t matched,
-    uint64_t after)
-{
-	ipc_start(ch, IPC_CTL_QUEUE_END, sid);
-	ipc_put_u8(ch, status);
-	ipc_put_u32(ch, matched);
-	ipc_put_u64(ch, after);
-	ipc_put_str(ch, status == 1 ? "no" : "");
-	ipc_send(ch);
-}
-
 static int
 on_list(struct ipc *ch, struct ipc_msg *msg, void *arg)
 {
@@ -141,12 +128,12 @@ on_list(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	memset(big, 'x', sizeof(big) - 1);
 	big[sizeof(big) - 1] = '\0';
 	if (pages == 0) {
-		put_end(ch, msg->sid, 0, 0, 0);
+		put_queue_end(ch, msg->sid, 0, 0, 0);
 		return 0;
 	}
 	for (i = 0; i < n; i++)
 		put_message(ch, msg->sid, last_id + i + 1, big);
-	put_end(ch, msg->sid, 0, n, --pages > 0 ? last_id + n : 0);
+	put_queue_end(ch, msg->sid, 0, n, --pages > 0 ? last_id + n : 0);
 	return 0;
 }
 
@@ -169,12 +156,12 @@ on_one(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	if (mute)
 		return 0;
 	if (!all && last_id != 0x1f) {
-		put_end(ch, msg->sid, 5, 0, 0);
+		put_queue_end(ch, msg->sid, 5, 0, 0);
 		return 0;
 	}
 	if (msg->type == IPC_CTL_QUEUE_SHOW)
 		put_message(ch, msg->sid, last_id, "451 \xff later\x1b[1m");
-	put_end(ch, msg->sid, 0, all ? 7 : 1, 0);
+	put_queue_end(ch, msg->sid, 0, all ? 7 : 1, 0);
 	return 0;
 }
 
@@ -198,7 +185,7 @@ on_trial(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	assert_true(slice_is(ipc_get_str(&r), "b@c"));
 	assert_true(ipc_done(&r));
 	put_fact(ch, IPC_CTL_QUEUE_FACT, msg->sid, "result", "accepted");
-	put_end(ch, msg->sid, 0, 1, 0);
+	put_queue_end(ch, msg->sid, 0, 1, 0);
 	return 0;
 }
 
@@ -230,7 +217,7 @@ on_users(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	ipc_put_u64(ch, 1000);
 	ipc_put_u8(ch, GRANT_SEEN);
 	ipc_send(ch);
-	put_end(ch, msg->sid, 0, 1, --pages > 0);
+	put_queue_end(ch, msg->sid, 0, 1, --pages > 0);
 	return 0;
 }
 
@@ -274,6 +261,9 @@ static const struct ipc_handler	 queue_side[] = {
 	{ IPC_CTL_QUEUE_SHOW, on_one },
 	{ IPC_CTL_QUEUE_FLUSH, on_one },
 	{ IPC_CTL_QUEUE_REMOVE, on_one },
+	{ IPC_CTL_QUEUE_RELEASE, on_one },
+	{ IPC_CTL_LIMITS, side_limits },
+	{ IPC_CTL_LIMITS_RESET, side_limits_reset },
 	{ IPC_CTL_QUEUE_USERS, on_users },
 	{ IPC_CTL_QUEUE_TEST, on_trial },
 	{ 0, NULL }
@@ -586,6 +576,40 @@ t_change(void **state)
 }
 
 static void
+t_limits(void **state)
+{
+	static const char	 lines[] =
+	    "{\"user\":\"ann\",\"tenant\":\"\",\"label\":\"printer\","
+	    "\"limit\":\"credential\",\"used\":7,\"max\":300,"
+	    "\"period\":3600,\"wait\":0}\n"
+	    "{\"user\":\"ann\",\"tenant\":\"acme\",\"label\":\"\","
+	    "\"limit\":\"messages\",\"used\":8,\"max\":300,"
+	    "\"period\":3600,\"wait\":0}\n"
+	    "{\"user\":\"ann\",\"tenant\":\"acme\",\"label\":\"\","
+	    "\"limit\":\"recipients\",\"used\":9,\"max\":300,"
+	    "\"period\":3600,\"wait\":0}\n"
+	    "{\"end\":true,\"status\":0}\n";
+	unsigned int		 before = seen.asked;
+
+	(void)state;
+	ask("{\"cmd\":\"show limits\"}\n");
+	assert_string_equal(in, lines);
+	assert_string_equal(seen.text[0], "");
+	assert_int_equal(seen.asked, before + 2);
+	ask("{\"cmd\":\"user limits\",\"user\":\"ann@x\"}\n");
+	assert_string_equal(in, lines);
+	assert_string_equal(seen.text[0], "ann@x");
+	ask("{\"cmd\":\"limits reset\",\"user\":\"bob\"}\n");
+	assert_string_equal(in,
+	    "{\"end\":true,\"status\":0,\"matched\":2}\n");
+	assert_string_equal(seen.text[0], "bob");
+	ask("{\"cmd\":\"queue release\",\"id\":\"1f\"}\n");
+	assert_string_equal(in,
+	    "{\"end\":true,\"status\":0,\"matched\":1}\n");
+	assert_int_equal(last_type, IPC_CTL_QUEUE_RELEASE);
+}
+
+static void
 t_empty_list(void **state)
 {
 	(void)state;
@@ -766,7 +790,7 @@ t_queue_lost(void **state)
 	question_set_channel(ROLE_QUEUE, queue_ch);
 	/* an answer to the lost question comes late: nobody gets it */
 	put_message(queue, last_sid, 1, "");
-	put_end(queue, last_sid, 0, 1, 0);
+	put_queue_end(queue, last_sid, 0, 1, 0);
 	ask("{\"cmd\":\"queue list\"}\n");
 	assert_string_equal(in, "{\"end\":true,\"status\":0}\n");
 }
@@ -782,7 +806,7 @@ t_caller_gone(void **state)
 		event_base_loop(base, EVLOOP_ONCE);
 	close(sock);
 	put_message(queue, last_sid, 1, "");
-	put_end(queue, last_sid, 0, 1, 0);
+	put_queue_end(queue, last_sid, 0, 1, 0);
 	while (!TAILQ_EMPTY(&clients))
 		event_base_loop(base, EVLOOP_ONCE);
 	mute = 0;
@@ -853,7 +877,8 @@ main(void)
 {
 #define T(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest	 tests[] = {
-		T(t_show), T(t_no_match), T(t_change), T(t_empty_list),
+		T(t_show), T(t_no_match), T(t_change), T(t_limits),
+		T(t_empty_list),
 		T(t_pages), T(t_status), T(t_parent), T(t_pipelined),
 		T(t_half_closed), T(t_denied), T(t_allowed), T(t_bad_request),
 		T(t_long_request), T(t_queue_lost), T(t_caller_gone),

@@ -60,6 +60,13 @@ t_requests(void **state)
 	    0, true, 0);
 	expect("{\"cmd\":\"queue remove\",\"id\":\"ffffffffffffffff\"}",
 	    REQUEST_QUEUE_REMOVE, UINT64_MAX, false, 0);
+	expect("{\"cmd\":\"queue release\",\"all\":true}",
+	    REQUEST_QUEUE_RELEASE, 0, true, 0);
+	expect("{\"cmd\":\"show limits\"}", REQUEST_LIMITS, 0, false, 0);
+	expect("{\"cmd\":\"user limits\",\"user\":\"ann\"}",
+	    REQUEST_USER_LIMITS, 0, false, 0);
+	expect("{\"user\":\"a@x\",\"cmd\":\"limits reset\"}",
+	    REQUEST_LIMITS_RESET, 0, false, 0);
 	expect("{\"cmd\":\"reload\"}", REQUEST_RELOAD, 0, false, 0);
 	expect("{\"cmd\":\"log level\",\"level\":\"error\"}",
 	    REQUEST_LOGLEVEL, 0, false, LOG_ERR);
@@ -79,6 +86,12 @@ t_refused(void **state)
 		"{\"cmd\":\"reload\"}{\"cmd\":\"reload\"}",
 		"{\"cmd\":\"reload\",\"cmd\":\"show status\"}",
 		"{\"cmd\":\"reload\",\"id\":\"1\"}",
+		"{\"cmd\":\"user limits\"}",
+		"{\"cmd\":\"limits reset\",\"user\":\"\"}",
+		"{\"cmd\":\"limits reset\",\"user\":1}",
+		"{\"cmd\":\"limits reset\",\"user\":\"a\\n\"}",
+		"{\"cmd\":\"show limits\",\"user\":\"ann\"}",
+		"{\"cmd\":\"queue release\"}",
 		"{\"cmd\":\"reload\",\"x\":1}",
 		"{\"cmd\":\"reload\\u0000\"}",
 		"{\"cmd\":\"reload\",}", "{'cmd':'reload'}",
@@ -215,6 +228,10 @@ t_bounds(void **state)
 		    "\"user\":\"%.*s\"}", (int)n, text);
 		assert_int_equal(parse(&req, line, strlen(line)),
 		    n <= 255 ? 0 : -1);
+		snprintf(line, sizeof(line), "{\"cmd\":\"user limits\","
+		    "\"user\":\"%.*s\"}", (int)n, text);
+		assert_int_equal(parse(&req, line, strlen(line)),
+		    n <= REQUEST_USER_MAX ? 0 : -1);
 	}
 }
 

@@ -1,4 +1,4 @@
-/* links: msad/queue/envelope.c msad/queue/index.c */
+/* links: msad/queue/envelope.c msad/queue/index*.c */
 /*
  * The blobs the queue keeps in the spool: what is written is read back, what is
  * cut or changed is refused or stays in bounds.
@@ -250,6 +250,27 @@ recipient_states(void **state)
 	assert_int_equal(t.reply.len, RCPT_REPLY_MAX);
 }
 
+static void
+releases(void **state)
+{
+	uint8_t		buf[RELEASE_RECORD_SIZE + 1] = "";
+	uint64_t	when;
+	size_t		i;
+
+	(void)state;
+	release_record_encode(UINT64_C(0x0102030405060708), buf);
+	assert_int_equal(release_record_decode(buf, RELEASE_RECORD_SIZE,
+	    &when), 0);
+	assert_true(when == UINT64_C(0x0102030405060708));
+	for (i = 0; i <= sizeof(buf); i++)
+		if (i != RELEASE_RECORD_SIZE)
+			assert_int_equal(release_record_decode(buf, i, &when),
+			    -1);
+	buf[0] = 2;
+	assert_int_equal(release_record_decode(buf, RELEASE_RECORD_SIZE,
+	    &when), -1);
+}
+
 int
 main(void)
 {
@@ -261,6 +282,7 @@ main(void)
 		cmocka_unit_test(false_parameters),
 		cmocka_unit_test(bounds_of_writing),
 		cmocka_unit_test(recipient_states),
+		cmocka_unit_test(releases),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* links: msad/queue/job.c msad/queue/peers.c msad/queue/schedule.c */
-/* links: msad/queue/index.c msad/queue/envelope.c msad/queue/tables.c */
+/* links: msad/queue/index*.c msad/queue/envelope.c msad/queue/tables.c */
 /* links: msad/queue/form.c */
 /*
  * What a hostile relay may say about jobs: only of its own ones, only of their

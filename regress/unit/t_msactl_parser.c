@@ -54,6 +54,9 @@ t_commands(void **state)
 	expect("queue remove all", ACTION_QUEUE_REMOVE, true, "");
 	expect("queue remove ffffffffffffffff", ACTION_QUEUE_REMOVE, false,
 	    "ffffffffffffffff");
+	expect("queue release all", ACTION_QUEUE_RELEASE, true, "");
+	expect("queue release 1", ACTION_QUEUE_RELEASE, false, "1");
+	expect("show limits", ACTION_LIMITS, false, "");
 	expect("reload", ACTION_RELOAD, false, "");
 	expect("monitor", ACTION_MONITOR, false, "");
 }
@@ -65,7 +68,7 @@ t_abbreviations(void **state)
 	expect("q l", ACTION_QUEUE_LIST, false, "");
 	expect("s statu", ACTION_STATUS, false, "");
 	expect("sho stats", ACTION_STATS, false, "");
-	expect("q r 1", ACTION_QUEUE_REMOVE, false, "1");
+	expect("q rem 1", ACTION_QUEUE_REMOVE, false, "1");
 	expect("m", ACTION_MONITOR, false, "");
 	/* "a" is an id, never "all" */
 	expect("queue remove a", ACTION_QUEUE_REMOVE, false, "a");
@@ -118,6 +121,31 @@ t_refused(void **state)
 	}
 }
 
+/* Whatever stands for a user is one. */
+static void
+t_users(void **state)
+{
+	static const char *const names[] = { "ann", "ann@x", "all", "1", "-" };
+	struct command	 cmd;
+	char		 line[64];
+	size_t		 i;
+
+	(void)state;
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(line, sizeof(line), "user limits %s", names[i]);
+		assert_int_equal(parse(&cmd, line), 0);
+		assert_int_equal(cmd.action, ACTION_USER_LIMITS);
+		assert_string_equal(cmd.text[TEXT_USER], names[i]);
+		snprintf(line, sizeof(line), "limits reset %s", names[i]);
+		assert_int_equal(parse(&cmd, line), 0);
+		assert_int_equal(cmd.action, ACTION_LIMITS_RESET);
+		assert_string_equal(cmd.text[TEXT_USER], names[i]);
+	}
+	assert_int_equal(parse(&cmd, "user limits"), -1);
+	assert_int_equal(parse(&cmd, "user limits "), -1);
+	assert_int_equal(parse(&cmd, "limits reset ann ann"), -1);
+}
+
 /* What could stand there is said, and what is ambiguous called so. */
 static void
 t_errors(void **state)
@@ -127,11 +155,12 @@ t_errors(void **state)
 	(void)state;
 	parse(&cmd, "queue x");
 	assert_string_equal(error,
-	    "unknown word: x; expected: list show flush remove");
+	    "unknown word: x; expected: list show flush remove "
+	    "release");
 	parse(&cmd, "show s");
 	assert_string_equal(error,
-	    "more than one reading: s; expected: status stats users bans "
-	    "grants");
+	    "more than one reading: s; expected: status stats limits users "
+	    "bans grants");
 	parse(&cmd, "queue remove");
 	assert_string_equal(error, "a word is missing; expected: all ID");
 	parse(&cmd, "reload now");
@@ -247,6 +276,7 @@ main(void)
 		cmocka_unit_test(t_levels),
 		cmocka_unit_test(t_ids),
 		cmocka_unit_test(t_refused),
+		cmocka_unit_test(t_users),
 		cmocka_unit_test(t_errors),
 		cmocka_unit_test(t_logins),
 		cmocka_unit_test(t_logins_refused),

@@ -1,4 +1,4 @@
-/* links: msad/queue/outcome.c msad/queue/schedule.c msad/queue/index.c */
+/* links: msad/queue/outcome.c msad/queue/schedule.c msad/queue/index*.c */
 /* links: msad/queue/envelope.c msad/queue/dsn.c msad/queue/durable.c */
 /* links: msad/queue/report.c */
 /* libs: idn2 */

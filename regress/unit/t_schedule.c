@@ -1,4 +1,4 @@
-/* links: msad/queue/schedule.c msad/queue/index.c msad/queue/envelope.c */
+/* links: msad/queue/schedule.c msad/queue/index*.c msad/queue/envelope.c */
 /*
  * When what is tried: order, limits, backoff, dead destinations, expiry.
  */
@@ -183,13 +183,13 @@ heap_has_room_for_all(void **state)
 	assert_int_equal(nsent, 50);
 	for (i = 65; i <= 114; i++)
 		message(i, "room", NOW);
-	assert_int_equal(d->nheap, 64);
-	assert_true(d->heap_cap >= 114);
+	assert_int_equal(d->due.n, 64);
+	assert_true(d->due.cap >= 114);
 	for (i = 0; i < 50; i++) {
 		message_set_status(index_find(sent[i]), 0, RCPT_WAITING);
 		schedule_update(index_find(sent[i]));
 	}
-	assert_int_equal(d->nheap, 114);
+	assert_int_equal(d->due.n, 114);
 	drop_all();
 	assert_int_equal(d->nmessages, 0);
 }
@@ -531,6 +531,44 @@ kept_back_until_its_time(void **state)
 	assert_int_equal(d->nmessages, 0);
 }
 
+/* What a limit holds: a flush leaves it, a release does not. */
+static void
+held_until_released(void **state)
+{
+	struct dest	*d = dest("held", 10);
+	struct message	*a, *b, *c;
+
+	(void)state;
+	began_long_ago();
+	schedule_clock(NOW, NOW);
+	a = message_for(1, "held", NOW, NOW + 500);
+	b = message_for(2, "held", NOW, NOW + 900);
+	c = message_for(3, "held", NOW, NOW + 200);
+	a->env_flags |= ENVELOPE_HELD;
+	b->env_flags |= ENVELOPE_HELD;
+	assert_true(schedule_is_held(a) && schedule_is_held(b));
+	assert_false(schedule_is_held(c));	/* its credential says so */
+	schedule_flush(NULL, NOW);
+	schedule_release(c, NOW);
+	schedule_run(NOW);
+	assert_int_equal(nsent, 0);
+	schedule_release(b, NOW + 1);
+	assert_false(schedule_is_held(b));
+	schedule_run(NOW + 1);
+	assert_int_equal(nsent, 1);
+	assert_true(sent[0] == 2);
+	schedule_release(b, NOW + 1);		/* again: nothing */
+	assert_int_equal(d->nmessages, 3);
+	schedule_run(NOW + 200);
+	schedule_run(NOW + 500);
+	assert_int_equal(nsent, 3);
+	assert_true(sent[1] == 3 && sent[2] == 1);
+	assert_false(schedule_is_held(a));
+	/* an hour's lifetime from when it was released */
+	assert_true(schedule_end(b) == NOW + 1 + 3600);
+	drop_all();
+}
+
 /* After a restart they are among others, in the order of their age. */
 static void
 kept_back_over_a_restart(void **state)
@@ -551,10 +589,43 @@ kept_back_over_a_restart(void **state)
 		assert_true(m->since >= last);
 		last = m->since;
 	}
-	assert_ptr_equal(TAILQ_FIRST(&d->later), a);
+	assert_int_equal(d->later.n, 1);
+	assert_ptr_equal(d->later.m[0], a);
 	/* one that is removed while it waits is gone */
 	drop(a);
-	assert_true(TAILQ_EMPTY(&d->later));
+	assert_int_equal(d->later.n, 0);
+	drop_all();
+}
+
+/* Many times in any order: each is let go at its own, and age keeps order. */
+static void
+many_are_kept_back(void **state)
+{
+	struct dest	*d = dest("many", 1000);
+	struct message	*m;
+	uint64_t	 last = 0;
+	uint32_t	 i;
+
+	(void)state;
+	began_long_ago();
+	schedule_clock(NOW, NOW);
+	nsent = 0;
+	for (i = 1; i <= 500; i++)
+		message_for(i, "many", NOW - 10, NOW + 1 + i * 7919 % 500);
+	for (i = 1; i <= 500; i += 5)
+		drop(index_find(i));
+	assert_int_equal(d->later.n, 400);
+	for (i = 0; i < 250; i++)
+		schedule_run(NOW + i);
+	TAILQ_FOREACH(m, &d->messages, by_dest) {
+		assert_true(m->since >= last && m->since <= NOW + 249);
+		last = m->since;
+	}
+	assert_int_equal(d->later.n + nsent, 400);
+	assert_true(d->later.m[0]->not_before > NOW + 249);
+	schedule_run(NOW + 501);
+	assert_int_equal(d->later.n, 0);
+	assert_int_equal(nsent, 400);
 	drop_all();
 }
 
@@ -578,6 +649,8 @@ main(void)
 		cmocka_unit_test(failure_of_a_destination),
 		cmocka_unit_test(kept_back_until_its_time),
 		cmocka_unit_test(kept_back_over_a_restart),
+		cmocka_unit_test(held_until_released),
+		cmocka_unit_test(many_are_kept_back),
 	};
 
 	schedule_init(send_stub, expire_stub);

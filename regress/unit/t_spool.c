@@ -31,6 +31,8 @@
 #include "msad/queue/spool_io.h"
 #include "msad/queue/spool_priv.h"
 
+#define BIG	100000U		/* octets of an envelope over a window */
+
 static struct event_base	*base;
 static struct spool_io		*io;
 static struct spool		*sp;
@@ -49,8 +51,13 @@ static const struct spool_config cfg = { .segment_size = 256 * 1024,
 static void
 on_message(void *arg, const struct spool_recovered *r)
 {
+	const uint8_t	*env = r->env;
+
 	(void)arg;
-	assert_true(r->envlen == 8 && memcmp(r->env, "envelope", 8) == 0);
+	if (r->envlen == BIG)
+		assert_true(env[0] == 'e' && env[BIG - 1] == 'f');
+	else
+		assert_true(r->envlen == 8 && memcmp(env, "envelope", 8) == 0);
 	found++;
 }
 
@@ -440,6 +447,107 @@ damage(void **s)
 	get(ids[0], 3000);
 }
 
+/* Flip an octet of each digest, or remove them; how many there were. */
+static unsigned int
+spoil_digests(int remove)
+{
+	struct dirent	*e;
+	DIR		*d;
+	char		 sub[256];
+	uint8_t		 b;
+	unsigned int	 n = 0;
+	int		 fd;
+
+	snprintf(sub, sizeof(sub), "%s/log", dir);
+	assert_non_null(d = opendir(sub));
+	while ((e = readdir(d)) != NULL) {
+		if (strncmp(e->d_name, "digest-", 7) != 0)
+			continue;
+		n++;
+		if (remove) {
+			assert_int_equal(unlinkat(dirfd(d), e->d_name, 0), 0);
+			continue;
+		}
+		fd = openat(dirfd(d), e->d_name, O_RDWR);
+		assert_int_equal(pread(fd, &b, 1, 40 + 64), 1);
+		b ^= 4;
+		assert_int_equal(pwrite(fd, &b, 1, 40 + 64), 1);
+		close(fd);
+	}
+	closedir(d);
+	return n;
+}
+
+static void
+put_big_envelope(void)
+{
+	static uint8_t		 env[BIG];
+	struct spool_message	*m;
+	enum spool_result	 result;
+
+	memset(env, 'e', sizeof(env));
+	env[BIG - 1] = 'f';
+	assert_non_null(m = spool_message_begin(sp, 0, &result));
+	pending++;
+	spool_message_commit(m, env, sizeof(env), "", 0, on_done, NULL);
+}
+
+/* The same 60 messages and 2 states, so many of its segments by digest. */
+static void
+restart_finds(int some)
+{
+	unsigned int	i;
+
+	stop();
+	start();
+	assert_int_equal(found, 60);
+	assert_int_equal(found_states, 2);
+	assert_int_equal(report.bad, 0);
+	assert_int_equal(report.messages, 60);
+	assert_true(some ? report.digests >= 2 : report.digests == 0);
+	for (i = 1; i < 60; i++)
+		get(ids[i], 10000);
+}
+
+/* Full segments have digests, which need not be there and may be wrong. */
+static void
+digests(void **s)
+{
+	unsigned int	i;
+
+	(void)s;
+	for (i = 0; i < 60; i++) {
+		put(10000);
+		if (i == 20)
+			put_big_envelope();
+	}
+	settle();
+	remove_id(ids[0]);
+	for (i = 0; i < 5; i++) {
+		pending += 2;
+		spool_update(sp, ids[i == 4 ? 59 : 3], 7, state, 5, on_done,
+		    NULL);
+		spool_update(sp, 9, i, "", 0, on_done, NULL);
+		settle();
+	}
+	restart_finds(1);
+	assert_true(spoil_digests(1) >= 3);
+	restart_finds(0);
+	restart_finds(1);
+	assert_true(spoil_digests(0) >= 3);
+	restart_finds(0);
+	restart_finds(1);
+	for (i = 1; i < 60; i++)
+		remove_id(ids[i]);
+	for (i = 0; i < 50; i++) {
+		settle();
+		spool_tick(sp);
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+	/* and go with their segments; the big envelope's message stays */
+	assert_true(spoil_digests(1) <= 3);
+}
+
 /* Files in a directory of the spool. */
 static unsigned int
 count(const char *sub)
@@ -554,6 +662,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(foreign_version, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(damage, setup, teardown),
+		cmocka_unit_test_setup_teardown(digests, setup, teardown),
 		cmocka_unit_test_setup_teardown(gathering_is_bounded, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(small_ones_have_no_files,
