@@ -19,9 +19,9 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/ipc.h"
 #include "common/log.h"
 #include "common/stats.h"
@@ -704,24 +704,15 @@ ipc_take_fd(struct ipc_msg *msg)
 
 /* --- waiting --- */
 
-static int64_t
-now_ms(void)
-{
-	struct timespec	 ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 int
 ipc_flush(struct ipc *ch, int ms)
 {
-	int64_t		 end = now_ms() + ms;
+	int64_t		 end = clock_ms() + ms;
 	struct pollfd	 pfd = { .fd = ch->fd, .events = POLLOUT };
 	int		 r, left;
 
 	while ((r = write_out(ch)) == 0) {
-		if ((left = (int)(end - now_ms())) <= 0)
+		if ((left = (int)(end - clock_ms())) <= 0)
 			return -1;
 		if (poll(&pfd, 1, left) == -1 && errno != EINTR)
 			return -1;
@@ -732,7 +723,7 @@ ipc_flush(struct ipc *ch, int ms)
 int
 ipc_wait(struct ipc *ch, unsigned int type, int ms)
 {
-	int64_t		 end = now_ms() + ms;
+	int64_t		 end = clock_ms() + ms;
 	struct pollfd	 pfd = { .fd = ch->fd, .events = POLLIN };
 	int		 left = ms, result;
 
@@ -742,7 +733,7 @@ ipc_wait(struct ipc *ch, unsigned int type, int ms)
 	if (ipc_flush(ch, ms) == 0)
 		drain(ch);
 	while (!ch->awaited_seen && !ch->ended && !ch->freed &&
-	    (left = (int)(end - now_ms())) > 0) {
+	    (left = (int)(end - clock_ms())) > 0) {
 		if (poll(&pfd, 1, left) > 0 && fill(ch) == 1)
 			drain(ch);
 	}

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/stats.h"
 #include "msad/auth/abandoned.h"
@@ -31,15 +32,6 @@ struct abandoned {
 	int64_t			 began;
 };
 
-static int64_t
-now_ms(void)
-{
-	struct timespec	 ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static void
 count(const struct abandoned *a, const struct verify_answer *answer)
 {
@@ -49,10 +41,10 @@ count(const struct abandoned *a, const struct verify_answer *answer)
 	    (unsigned long long)a->sid,
 	    answer->verdict == VERDICT_AUTH_DISABLED ? "auth-disabled" :
 	    "auth-failed", log_q(a->user), log_q(a->client), a->mech->name,
-	    log_q(a->block->name), (long long)(now_ms() - a->began),
+	    log_q(a->block->name), (long long)(clock_ms() - a->began),
 	    log_qn(answer->reason.p, answer->reason.len));
 	guard_failed(SLICE_STR(a->client), SLICE_STR(a->block->name),
-	    SLICE_STR(a->user), answer->password, now_ms());
+	    SLICE_STR(a->user), answer->password, clock_ms());
 }
 
 static void

@@ -11,8 +11,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "common/conf.h"
 #include "common/log.h"
 #include "common/passwd_line.h"
@@ -36,15 +36,6 @@ void
 attempt_set_queue(struct ipc *ch)
 {
 	queue = ch;
-}
-
-static int64_t
-now_ms(void)
-{
-	struct timespec	 ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 /* --- answers --- */
@@ -90,7 +81,7 @@ log_attempt(const struct session *s, int level, const char *event,
 	    log_q(user_of(s)), log_q(s->client),
 	    s->exchange != NULL ? s->exchange->mech->name : "none",
 	    s->block != NULL ? log_q(s->block->name) : "\"\"",
-	    (long long)(now_ms() - s->began),
+	    (long long)(clock_ms() - s->began),
 	    reason.len > 0 ? " reason=" : "",
 	    reason.len > 0 ? log_qn(reason.p, reason.len) : "");
 }
@@ -122,7 +113,7 @@ count_failure(struct session *s, enum verdict verdict, unsigned int delay_us,
 	ms = throttle_answer_ms(s->failures, guard_delay_ms(), delay_us);
 	slow = verdict == VERDICT_AUTH_WEAK ? 0 :
 	    guard_failed(SLICE_STR(s->client), SLICE_STR(s->block->name),
-	    SLICE_STR(user_of(s)), password, now_ms());
+	    SLICE_STR(user_of(s)), password, clock_ms());
 	return slow > ms ? slow : ms;
 }
 
@@ -137,7 +128,7 @@ fail(struct session *s, enum verdict verdict, unsigned int delay_us,
 	unsigned int	 ms;
 
 	ms = throttle_remaining_ms(count_failure(s, verdict, delay_us,
-	    password, reason), now_ms() - s->began);
+	    password, reason), clock_ms() - s->began);
 	reset(s);
 	send_result(s, verdict, "", ms);
 }
@@ -187,10 +178,10 @@ admitted(struct session *s)
 	struct slice		 client = SLICE_STR(s->client);
 
 	if (user_of(s)[0] == '\0')
-		a = guard_connect(client, now_ms());
+		a = guard_connect(client, clock_ms());
 	else
 		a = guard_try(client, SLICE_STR(s->block->name),
-		    SLICE_STR(user_of(s)), now_ms());
+		    SLICE_STR(user_of(s)), clock_ms());
 	if (a.word == GUARD_GO)
 		return true;
 	refuse(s, &a);
@@ -202,7 +193,7 @@ static void
 proven(struct session *s)
 {
 	guard_ok(SLICE_STR(s->client), SLICE_STR(s->block->name),
-	    SLICE_STR(user_of(s)), now_ms());
+	    SLICE_STR(user_of(s)), clock_ms());
 }
 
 void
@@ -210,7 +201,7 @@ attempt_opened(struct session *s)
 {
 	struct guard_answer	 a;
 
-	a = guard_connect(SLICE_STR(s->client), now_ms());
+	a = guard_connect(SLICE_STR(s->client), clock_ms());
 	if (a.word == GUARD_BANNED)
 		send_refuse(s, &a);
 	else
@@ -398,7 +389,7 @@ verify(struct session *s, struct slice password)
 	struct guard_answer	 a;
 
 	a = guard_begin(x->client, SLICE_STR(s->block->name),
-	    SLICE_STR(x->user), now_ms(), &s->ticket);
+	    SLICE_STR(x->user), clock_ms(), &s->ticket);
 	switch (a.word) {
 	case GUARD_GO:
 		break;
@@ -513,7 +504,7 @@ attempt_start(struct session *s, bool tls, struct slice name,
 	if (s->state != ATTEMPT_NONE)
 		return -1;
 	standin_drop(s);
-	s->began = now_ms();
+	s->began = clock_ms();
 	if (s->block == NULL) {
 		busy(s, SLICE_STR("unknown listener"));
 		return 0;
@@ -544,7 +535,7 @@ attempt_response(struct session *s, struct slice response)
 
 	if (s->state != ATTEMPT_RESPONSE)
 		return -1;
-	s->began = now_ms();
+	s->began = clock_ms();
 	if (!admitted(s))
 		return 0;
 	if (named)

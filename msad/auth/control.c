@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/conf.h"
 #include "common/ipc.h"
 #include "common/log.h"
@@ -41,15 +42,6 @@
 static struct ipc	*control;
 static struct event	*ticker;
 static bool		 group;		/* the socket has a group */
-
-static int64_t
-now_ms(void)
-{
-	struct timespec	 ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 void
 control_configure(const struct conf *conf)
@@ -124,7 +116,7 @@ send_locked(struct ipc *ch, uint64_t sid)
 	size_t			 i, n;
 	uint32_t		 sent = 0;
 
-	n = guard_top_users(users, LOCKED_MAX, now_ms());
+	n = guard_top_users(users, LOCKED_MAX, clock_ms());
 	for (i = 0; i < n; i++) {
 		if (!users[i].locked)
 			continue;
@@ -160,7 +152,7 @@ on_bans(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	if (!control_admit(ch, msg->sid, uid, may))
 		return 0;
 	cursor = (size_t)after;
-	while (n < PAGE && (more = guard_next_ban(&cursor, now_ms(), &ban))) {
+	while (n < PAGE && (more = guard_next_ban(&cursor, clock_ms(), &ban))) {
 		send_ban(ch, msg->sid, &ban);
 		n++;
 	}
@@ -208,7 +200,7 @@ on_ban(struct ipc *ch, struct ipc_msg *msg, void *arg)
 		error(ch, msg->sid, "that would be everybody");
 	else if (seconds > BAN_MAX)
 		error(ch, msg->sid, "longer than a year: leave the time out");
-	else if (guard_ban(&n, seconds, now_ms()) == -1)
+	else if (guard_ban(&n, seconds, clock_ms()) == -1)
 		error(ch, msg->sid, "there are too many bans");
 	else {
 		log_notice("event=control-ban uid=%u network=%s seconds=%u",
@@ -227,9 +219,9 @@ unban_all(void)
 
 	memset(&n, 0, sizeof(n));
 	n.family = AF_INET;
-	found = guard_unban(&n, now_ms());
+	found = guard_unban(&n, clock_ms());
 	n.family = AF_INET6;
-	return found + guard_unban(&n, now_ms());
+	return found + guard_unban(&n, clock_ms());
 }
 
 static int
@@ -253,7 +245,7 @@ on_unban(struct ipc *ch, struct ipc_msg *msg, void *arg)
 		error(ch, msg->sid, "not an address or network");
 		return 0;
 	}
-	found = text.len > 0 ? guard_unban(&n, now_ms()) : unban_all();
+	found = text.len > 0 ? guard_unban(&n, clock_ms()) : unban_all();
 	log_notice("event=control-unban uid=%u network=%s bans=%u", uid,
 	    text.len > 0 ? log_qn(text.p, text.len) : "all", found);
 	if (found > 0 || text.len == 0)
@@ -298,7 +290,7 @@ on_grants(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	char			 buf[INET6_ADDRSTRLEN];
 	uint64_t		 after;
 	uint32_t		 uid, n;
-	int64_t			 now = now_ms();
+	int64_t			 now = clock_ms();
 	bool			 may;
 
 	(void)arg;
@@ -333,7 +325,7 @@ tick(int fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	if (byaddress_expire(now_ms()) > 0)
+	if (byaddress_expire(clock_ms()) > 0)
 		evtimer_add(ticker, &second);
 }
 
@@ -388,7 +380,7 @@ on_grant(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	log_notice("event=control-grant uid=%u address=%s user=%s auth=%s "
 	    "seconds=%u", uid, log_qn(address.p, address.len), log_q(user),
 	    log_q(block->name), seconds);
-	if (byaddress_grant(&n, block->name, user, seconds, now_ms()) == -1)
+	if (byaddress_grant(&n, block->name, user, seconds, clock_ms()) == -1)
 		error(ch, msg->sid, "there are too many grants");
 	else
 		control_end(ch, msg->sid, CTL_OK, 1, 0, "");

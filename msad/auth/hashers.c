@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "msad/auth/hasher.h"
 #include "msad/auth/hashers.h"
@@ -60,15 +61,6 @@ static bool			 ticking;
 static uint64_t			 last_id;
 
 static void	 on_tick(int, short, void *);
-
-static int64_t
-now_ms(void)
-{
-	struct timespec	 ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static void
 tick_start(void)
@@ -174,7 +166,7 @@ hasher_run(struct hasher *h, struct hash_job *job)
 	    req->nentries * sizeof(req->entries[0]);
 	h->job = job;
 	h->id = req->id;
-	h->since = now_ms();
+	h->since = clock_ms();
 	if (send(h->fd, req, n, MSG_NOSIGNAL) == (ssize_t)n)
 		return;
 	h->job = NULL;
@@ -230,7 +222,7 @@ on_answer(int fd, short what, void *arg)
 static void
 on_tick(int fd, short what, void *arg)
 {
-	int64_t		 now = now_ms();
+	int64_t		 now = clock_ms();
 	struct hash_job	*job;
 	unsigned int	 i;
 
@@ -299,7 +291,7 @@ hashers_submit(struct credential *const *list, size_t n, struct slice password,
 	    password.len > SASL_PASSWORD_MAX ||
 	    (job = job_new(list, n, password)) == NULL)
 		return NULL;
-	job->since = now_ms();
+	job->since = clock_ms();
 	job->done = done;
 	job->arg = arg;
 	TAILQ_INSERT_TAIL(&jobs, job, entry);

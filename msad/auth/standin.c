@@ -12,20 +12,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "msad/auth/byaddress.h"
 #include "msad/auth/channels.h"
 #include "msad/auth/session.h"
 #include "msad/auth/standin.h"
-
-static int64_t
-now_ms(void)
-{
-	struct timespec	 ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static void
 log_standin(const struct session *s, const char *event)
@@ -67,7 +59,7 @@ standin_opened(struct session *s)
 
 	if (s->block == NULL || !s->block->grants || queue == NULL ||
 	    !byaddress_parse(SLICE_STR(s->client), &address) ||
-	    (b = byaddress_find(&address, s->block->name, now_ms())) == NULL)
+	    (b = byaddress_find(&address, s->block->name, clock_ms())) == NULL)
 		return;
 	b->sessions++;
 	s->standin = b;

@@ -14,8 +14,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/verdict.h"
 #include "msad/auth/blocks.h"
@@ -43,15 +43,6 @@ struct trial {
 
 static TAILQ_HEAD(, trial)	 trials = TAILQ_HEAD_INITIALIZER(trials);
 static unsigned int		 ntrials;
-
-static int64_t
-now_ms(void)
-{
-	struct timespec	 ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static void
 fact(struct ipc *ch, uint64_t sid, const char *name, struct slice value)
@@ -271,12 +262,12 @@ trial_session(struct ipc *ch, struct ipc_msg *msg, void *arg)
 		control_end(ch, msg->sid, CTL_ERROR, 0, 0, reason);
 		return 0;
 	}
-	ban = guard_connect(client, now_ms());
-	guard = guard_look(client, SLICE_STR(block->name), user, now_ms());
+	ban = guard_connect(client, clock_ms());
+	guard = guard_look(client, SLICE_STR(block->name), user, clock_ms());
 	fact(ch, msg->sid, "block", SLICE_STR(block->name));
 	say(ch, msg->sid, "banned", &ban);
 	say(ch, msg->sid, "login-refused", &guard);
-	if ((b = byaddress_find(&address, block->name, now_ms())) != NULL)
+	if ((b = byaddress_find(&address, block->name, clock_ms())) != NULL)
 		fact(ch, msg->sid, "granted", SLICE_STR(b->user));
 	blocks_release(block);
 	control_end(ch, msg->sid, CTL_OK, 1, 0, "");

@@ -13,6 +13,7 @@
 
 #include "msad/auth/hashers.h"
 #include "msad/auth/passfile.h"
+#include "common/clock.h"
 #include "common/stats.h"
 #include "msad/auth/cache.h"
 #include "msad/auth/sasl_text.h"
@@ -74,15 +75,6 @@ verification_new(const struct auth_block *block, struct slice client,
 	return v;
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec	 ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /*
  * What was asked before a flush or a reload says nothing of what holds behind
  * it, and a block of the old configuration nothing of a new one of its name.
@@ -105,7 +97,7 @@ answer(struct verification *v, const struct verify_answer *a)
 	if (a->verdict == VERDICT_OK && !v->cached && may_remember(v))
 		cache_put(SLICE_STR(v->block->name), SLICE_STR(v->user),
 		    SLICE(v->password, v->npassword), a->user, a->credential,
-		    now_ms());
+		    clock_ms());
 	if (a->verdict != VERDICT_AUTH_BUSY)
 		copy.password = SLICE(v->password, v->npassword);
 	v->done(v->arg, &copy);
@@ -262,7 +254,7 @@ ask_cache(struct verification *v)
 	char			 user[IPC_USER_MAX + 1];
 
 	if (!cache_find(SLICE_STR(v->block->name), SLICE_STR(v->user),
-	    SLICE(v->password, v->npassword), v->block->cache, now_ms(),
+	    SLICE(v->password, v->npassword), v->block->cache, clock_ms(),
 	    user, sizeof(user), &c))
 		return false;
 	stats_inc(STAT_AUTH_CACHE_HITS);

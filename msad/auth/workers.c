@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/stats.h"
 #include "msad/auth/waiting.h"
@@ -72,15 +73,6 @@ static bool			 ticking;
 
 static void	 worker_free(struct worker *, bool);
 static void	 on_tick(int, short, void *);
-
-static int64_t
-now_ms(void)
-{
-	struct timespec	 ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* The clock runs while there is something to watch. */
 static void
@@ -246,7 +238,7 @@ worker_run(struct worker *w, struct pam_job *job)
 {
 	worker_set(w, WORKER_RUNNING);
 	w->job = job;
-	w->since = now_ms();
+	w->since = clock_ms();
 	job->worker = w;
 	nrunning++;
 	send_job(w->ch, job);
@@ -296,7 +288,7 @@ worker_leave(struct worker *w)
 	if (w->state == WORKER_LEAVING)
 		return;
 	worker_set(w, WORKER_LEAVING);
-	last_worker = now_ms();
+	last_worker = clock_ms();
 	nworkers--;
 }
 
@@ -477,7 +469,7 @@ end_waiting(int64_t now)
 static void
 on_tick(int fd, short what, void *arg)
 {
-	int64_t	 now = now_ms();
+	int64_t	 now = clock_ms();
 
 	(void)fd;
 	(void)what;
@@ -513,7 +505,7 @@ workers_start(struct ipc *msad, struct event_base *loop)
 		conf_pool_default(&bounds);
 	parent = msad;
 	base = loop;
-	period = last_worker = now_ms();
+	period = last_worker = clock_ms();
 	want(bounds.min);
 	if (waiting_count() > 0)
 		tick_start();
@@ -568,7 +560,7 @@ submit(struct pam_job *job)
 {
 	struct pam_job	*goes;
 
-	job->since = now_ms();
+	job->since = clock_ms();
 	if ((goes = waiting_add(job, bounds.queue)) == job) {
 		job_free(job);
 		return NULL;
@@ -578,7 +570,7 @@ submit(struct pam_job *job)
 	tick_start();
 	dispatch();
 	if (job->worker == NULL && nidle > 0)
-		grow(now_ms());
+		grow(clock_ms());
 	return job;
 }
 

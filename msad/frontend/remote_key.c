@@ -26,6 +26,7 @@
 #include <openssl/provider.h>
 #include <openssl/x509.h>
 
+#include "common/clock.h"
 #include "common/ipc.h"
 #include "common/log.h"
 #include "msad/frontend/remote_key.h"
@@ -158,22 +159,13 @@ const struct ipc_handler remote_key_handlers[] = {
 	{ 0, NULL }
 };
 
-static int64_t
-now_ms(void)
-{
-	struct timespec	 ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* Wait for the answer to the request under way; late ones may come first. */
 static void
 wait_for_answer(void)
 {
-	int64_t	 end = now_ms() + SIGN_WAIT_MS, left;
+	int64_t	 end = clock_ms() + SIGN_WAIT_MS, left;
 
-	while (!request.answered && (left = end - now_ms()) > 0) {
+	while (!request.answered && (left = end - clock_ms()) > 0) {
 		if (ipc_wait(channel, IPC_KEY_SIGNED, (int)left) == -1)
 			break;
 	}
