@@ -31,6 +31,8 @@ conf_new(void)
 	conf_limits_default(&conf->limits);
 	conf_login_default(&conf->login);
 	conf_pool_default(&conf->pool);
+	conf_ext_default(&conf->ext);
+	conf_bounce_default(&conf->bounce);
 	TAILQ_INIT(&conf->appends);
 	TAILQ_INIT(&conf->proxies);
 	TAILQ_INIT(&conf->barred);
@@ -41,6 +43,8 @@ conf_new(void)
 	TAILQ_INIT(&conf->relays);
 	TAILQ_INIT(&conf->listeners);
 	TAILQ_INIT(&conf->matches);
+	TAILQ_INIT(&conf->tenants);
+	RB_INIT(&conf->tenants_by_name);
 	return conf;
 }
 
@@ -160,6 +164,8 @@ print_sessions(FILE *f, const struct conf *conf)
 	conf_login_print(f, &conf->login);
 	conf_rates_print(f, conf);
 	conf_pool_print(f, &conf->pool);
+	conf_ext_print(f, &conf->ext);
+	conf_bounce_print(f, &conf->bounce);
 	if (conf->convert_off)
 		fputs("convert off\n", f);
 	if (conf->early_reject)
@@ -233,6 +239,10 @@ print_relay_host(FILE *f, const struct conf_relay *r)
 	}
 	if (r->concurrency != 0)
 		fprintf(f, " concurrency %u", r->concurrency);
+	if (r->per_tenant != 0)
+		fprintf(f, " per-tenant %u", r->per_tenant);
+	if (r->per_user != 0)
+		fprintf(f, " per-user %u", r->per_user);
 }
 
 static void
@@ -295,18 +305,59 @@ print_match(FILE *f, const struct conf_match *m)
 		fprintf(f, " from-mismatch %s",
 		    conf_mismatch_word(m->mismatch));
 	print_string(f, " relay ", m->relay);
+	if (m->priority != 0)
+		fprintf(f, " priority %d", m->priority);
 	fputc('\n', f);
+}
+
+/* What stands in the tenant of that name; NULL: in none. */
+static void
+print_within(FILE *f, const struct conf *conf, const char *tenant)
+{
+	const struct conf_auth		*auth;
+	const struct conf_table		*table;
+	const struct conf_relay		*relay;
+
+	TAILQ_FOREACH(auth, &conf->auths, entry)
+		if (auth->tenant == tenant)
+			print_auth(f, auth);
+	TAILQ_FOREACH(table, &conf->tables, entry)
+		if (table->tenant == tenant)
+			print_table(f, table);
+	TAILQ_FOREACH(relay, &conf->relays, entry)
+		if (relay->tenant == tenant)
+			print_relay(f, relay);
+}
+
+static void
+print_matches(FILE *f, const struct conf_matches *matches)
+{
+	const struct conf_match	*m;
+
+	TAILQ_FOREACH(m, matches, entry)
+		print_match(f, m);
+}
+
+static void
+print_tenants(FILE *f, const struct conf *conf)
+{
+	const struct conf_tenant	*t;
+
+	TAILQ_FOREACH(t, &conf->tenants, entry) {
+		print_string(f, "tenant ", t->name);
+		fputs(" {\n", f);
+		conf_rates_print_tenant(f, t);
+		print_within(f, conf, t->name);
+		print_matches(f, &t->matches);
+		fputs("}\n", f);
+	}
 }
 
 char *
 conf_print(const struct conf *conf)
 {
 	const struct conf_pki		*pki;
-	const struct conf_auth		*auth;
-	const struct conf_table		*table;
-	const struct conf_relay		*relay;
 	const struct conf_listener	*l;
-	const struct conf_match		*m;
 	FILE				*f;
 	char				*text = NULL;
 	size_t				 len;
@@ -323,20 +374,15 @@ conf_print(const struct conf *conf)
 		print_string(f, " key ", pki->key);
 		fputs(" }\n", f);
 	}
-	TAILQ_FOREACH(auth, &conf->auths, entry)
-		print_auth(f, auth);
-	TAILQ_FOREACH(table, &conf->tables, entry)
-		print_table(f, table);
-	TAILQ_FOREACH(relay, &conf->relays, entry)
-		print_relay(f, relay);
+	print_within(f, conf, NULL);
+	print_tenants(f, conf);
 	TAILQ_FOREACH(l, &conf->listeners, entry)
 		print_listener(f, l);
 	if (conf->local != NULL) {
 		print_string(f, "listen on socket ", conf->local);
 		fputc('\n', f);
 	}
-	TAILQ_FOREACH(m, &conf->matches, entry)
-		print_match(f, m);
+	print_matches(f, &conf->matches);
 	if (fclose(f) == EOF || text == NULL)
 		err(1, "open_memstream");
 	return text;
@@ -388,6 +434,19 @@ match_free(struct conf_match *m)
 }
 
 static void
+tenant_free(struct conf_tenant *t)
+{
+	struct conf_match	*m;
+
+	while ((m = TAILQ_FIRST(&t->matches)) != NULL) {
+		TAILQ_REMOVE(&t->matches, m, entry);
+		match_free(m);
+	}
+	free(t->name);
+	free(t);
+}
+
+static void
 pki_free(struct conf_pki *pki)
 {
 	free(pki->name);
@@ -431,6 +490,7 @@ conf_free(struct conf *conf)
 	if (conf == NULL)
 		return;
 	conf_header_free(conf);
+	conf_bounce_free(&conf->bounce);
 	FREE_ALL(&conf->proxies, conf_network, free);
 	FREE_ALL(&conf->barred, conf_network, free);
 	FREE_ALL(&conf->trusted, conf_network, free);
@@ -440,6 +500,7 @@ conf_free(struct conf *conf)
 	FREE_ALL(&conf->relays, conf_relay, relay_free);
 	FREE_ALL(&conf->listeners, conf_listener, listener_free);
 	FREE_ALL(&conf->matches, conf_match, match_free);
+	FREE_ALL(&conf->tenants, conf_tenant, tenant_free);
 	free(conf->hostname);
 	free(conf->spool);
 	free(conf->socket);

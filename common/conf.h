@@ -9,12 +9,15 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "common/conf_bounce.h"
+#include "common/conf_ext.h"
 #include "common/conf_header.h"
 #include "common/conf_identity.h"
 #include "common/conf_limits.h"
 #include "common/conf_login.h"
 #include "common/conf_pool.h"
 #include "common/conf_rates.h"
+#include "common/conf_tenant.h"
 #include "common/network.h"
 #include "common/slice.h"
 
@@ -55,6 +58,7 @@ struct conf_auth {
 	unsigned int		 mechs;		/* CONF_MECH_* */
 	unsigned int		 cache;		/* seconds; 0: off */
 	char			*realm;
+	const char		*tenant;	/* its name; or NULL */
 	struct conf_oauth	 oauth;
 	struct conf_clients	 clients;
 };
@@ -92,6 +96,7 @@ struct conf_table {
 	char			*password_file;	/* path; or NULL */
 	bool			 secret;	/* a relay's credentials */
 	bool			 clients;	/* of certificates: auth's */
+	const char		*tenant;	/* its name; or NULL */
 	TAILQ_HEAD(, conf_row)	 rows;		/* inline */
 };
 
@@ -104,6 +109,7 @@ struct conf_relay {
 	TAILQ_ENTRY(conf_relay)	 entry;
 	unsigned int		 index;		/* place in the text */
 	char			*name;
+	const char		*tenant;	/* its name; or NULL */
 	enum conf_relay_kind	 kind;
 	char			*host;		/* name or numeric address */
 	uint16_t		 port;		/* 25; starttls 587; tls 465 */
@@ -116,6 +122,8 @@ struct conf_relay {
 	char			*maildir;	/* path */
 	/* Connections over all workers; 0: the default, 20. */
 	unsigned int		 concurrency;
+	/* Jobs of one tenant or user; 0: no such bound. */
+	unsigned int		 per_tenant, per_user;
 	unsigned int		 retry[CONF_RETRY_MAX];	/* the last repeats */
 	unsigned int		 nretry;	/* 0: default schedule */
 	unsigned int		 expire;	/* 0: default 5 days */
@@ -170,10 +178,12 @@ struct conf_match {
 	TAILQ_ENTRY(conf_match)	 entry;
 	TAILQ_HEAD(, conf_sender) senders;
 	enum conf_mismatch	 mismatch;	/* from-mismatch */
+	int			 priority;	/* highest to be asked for */
 	bool			 local;		/* from local, else from auth */
 	unsigned int		 except;	/* CONF_EXCEPT_* */
 	char			*user;		/* local socket; or NULL */
 	char			*relay;
+	const char		*tenant;	/* its name; or NULL */
 	int			 line;
 };
 
@@ -192,6 +202,8 @@ struct conf {
 	struct conf_rates	 user_rates;	/* limit user */
 	struct conf_rates	 default_rates;	/* limit default */
 	struct conf_pool	 pool;		/* auth workers */
+	struct conf_ext		 ext;		/* future-release and such */
+	struct conf_bounce	 bounce;	/* of reports */
 	bool			 early_reject;	/* early-talker reject */
 	struct conf_networks	 proxies;	/* proxy from */
 	struct conf_networks	 barred;	/* bar from */
@@ -205,11 +217,13 @@ struct conf {
 	bool			 client_shown;	/* received-privacy off */
 	bool			 convert_off;	/* convert off, else 7bit */
 	TAILQ_HEAD(, conf_pki)	 pkis;
-	TAILQ_HEAD(, conf_auth)	 auths;
-	TAILQ_HEAD(, conf_table) tables;
-	TAILQ_HEAD(, conf_relay) relays;
+	TAILQ_HEAD(conf_auths, conf_auth) auths;
+	TAILQ_HEAD(conf_tables, conf_table) tables;
+	TAILQ_HEAD(conf_relays, conf_relay) relays;
 	TAILQ_HEAD(, conf_listener) listeners;
-	TAILQ_HEAD(, conf_match) matches;
+	struct conf_matches	 matches;	/* those of no tenant */
+	struct conf_tenants	 tenants;
+	struct conf_tenant_tree	 tenants_by_name;
 };
 
 /* -D NAME=VALUE of the command line. */

@@ -32,14 +32,15 @@ static struct conf_build	*b;
 %token	<text> WORD STRING MACRO
 %token	ADDAUTHRESULTS ADDRESSLITERALS APPENDDOMAIN CONVERT FROMMISMATCH
 %token	INSECURE OPTIONAL RECEIVEDPRIVACY
-%token	BAR CACHE EARLYTALKER EXPIREDPASSWORD GRANTS LIMIT PROXY PROXYV1
-%token	PROXYV2 SESSION TRUST
+%token	DELIVERBY FUTURERELEASE MTPRIORITY PRIORITY
+%token	BAR BOUNCE CACHE EARLYTALKER EXPIREDPASSWORD GRANTS LIMIT PROXY PROXYV1
+%token	PROXYV2 SESSION TRUST PERTENANT PERUSER
 %token	ANY AUTH CA CERT CONCURRENCY CONTROL EXPIRE FILECOLON FROM FRONTEND
 %token	GROUP HELO HOST HOSTNAME INCLUDE KEY LEVEL LISTEN LOCAL LOG MAILDIR
 %token	MATCH EXCEPT LDAPCOLON LOCALPART SQLITECOLON SUBADDRESS
 %token	PASSWD OAUTH CLIENTCERTIFICATES
 %token	MECH ON OWN PAM PATH PKI PORT QUEUE REALM RELAY RETRY SENDER SERVICE
-%token	SOCKET STARTTLS TABLE TLS USER VERIFY WARN WORKERS
+%token	SOCKET STARTTLS TABLE TENANT TLS USER VERIFY WARN WORKERS
 %type	<text> text match_user
 %type	<list> words list senders sender sender_list
 
@@ -48,7 +49,10 @@ static struct conf_build	*b;
 configuration:
 	| configuration '\n'
 	| configuration statement '\n'
-	| configuration error '\n'		{ yyerrok; }
+	| configuration error '\n'		{
+		conf_build_tenant_end(b);
+		yyerrok;
+	}
 	;
 
 statement: MACRO text			{ conf_lex_define(b->lex, $1, $2); }
@@ -85,6 +89,14 @@ statement: MACRO text			{ conf_lex_define(b->lex, $1, $2); }
 	    '{' login_words comma '}'
 	| AUTH WORKERS		{ conf_build_pool(b); }
 	    '{' pool_words comma '}'
+	| FUTURERELEASE		{ conf_build_ext(b, CONF_EXT_FUTURE); }
+	    ext_value
+	| DELIVERBY		{ conf_build_ext(b, CONF_EXT_BY); }
+	    ext_value
+	| MTPRIORITY		{ conf_build_ext(b, CONF_EXT_PRIORITY); }
+	    ext_value
+	| BOUNCE		{ conf_build_bounce(b); }
+	    '{' bounce_words comma '}'
 	| EARLYTALKER text		{ conf_build_early(b, $2); }
 	| SUBADDRESS text		{ conf_build_subaddress(b, $2); }
 	| LOCALPART text		{ conf_build_local_part(b, $2); }
@@ -103,6 +115,7 @@ statement: MACRO text			{ conf_lex_define(b->lex, $1, $2); }
 	| relay
 	| listen
 	| match
+	| tenant
 	;
 
 text:	WORD
@@ -143,6 +156,24 @@ login_words: login_word
 	;
 
 login_word: text text			{ conf_build_login_word(b, $1, $2); }
+	;
+
+ext_value: '{' ext_words comma '}'		{ conf_build_ext_end(b); }
+	| text				{ conf_build_ext_off(b, $1); }
+	;
+
+ext_words: ext_word
+	| ext_words comma ext_word
+	;
+
+ext_word: text text			{ conf_build_ext_word(b, $1, $2); }
+	;
+
+bounce_words: bounce_word
+	| bounce_words comma bounce_word
+	;
+
+bounce_word: text text			{ conf_build_bounce_word(b, $1, $2); }
 	;
 
 pool_words: pool_word
@@ -299,6 +330,16 @@ relay_option: HOST text			{
 		b->relay->concurrency = conf_build_number(b, $2, 1, 10000,
 		    "concurrency");
 	}
+	| PERTENANT text		{
+		conf_build_once(b, OPT_PER_TENANT, "per-tenant");
+		b->relay->per_tenant = conf_build_number(b, $2, 1, 10000,
+		    "per-tenant");
+	}
+	| PERUSER text			{
+		conf_build_once(b, OPT_PER_USER, "per-user");
+		b->relay->per_user = conf_build_number(b, $2, 1, 10000,
+		    "per-user");
+	}
 	| RETRY list			{
 		conf_build_once(b, OPT_RETRY, "retry");
 		conf_build_retry(b, $2);
@@ -323,6 +364,26 @@ relay_verify:
 listen:	LISTEN ON list			{ conf_build_listen_begin(b, $3); }
 	    listen_options		{ conf_build_listen_end(b); }
 	| LISTEN ON SOCKET text		{ conf_build_local(b, $4); }
+	;
+
+tenant:	TENANT text			{ conf_build_tenant_begin(b, $2); }
+	    '{' tenant_options '}'	{ conf_build_tenant_end(b); }
+	;
+
+tenant_options:
+	| tenant_options tenant_option
+	;
+
+tenant_option: auth
+	| AUTH		{ conf_build_auth_begin(b, b->tenant->name); }
+	    '{' auth_options '}'	{ conf_build_auth_end(b); }
+	| LIMIT TENANT	{ conf_build_rates(b, "tenant"); }
+	    '{' login_words comma '}'
+	| LIMIT USER		{ conf_build_rates(b, "user"); }
+	    '{' login_words comma '}'
+	| table
+	| relay
+	| match
 	;
 
 listen_options:
@@ -365,10 +426,15 @@ listen_optional:
 	}
 	;
 
-match:	MATCH FROM AUTH except SENDER sender_list mismatch RELAY text {
+match_begin: MATCH			{ conf_build_match_begin(b); }
+	;
+
+match:	match_begin FROM AUTH except SENDER sender_list mismatch RELAY text
+	    match_priority {
 		conf_build_match(b, $6, $9);
 	}
-	| MATCH FROM LOCAL match_user SENDER sender_list mismatch RELAY text {
+	| match_begin FROM LOCAL match_user SENDER sender_list mismatch
+	    RELAY text match_priority {
 		conf_build_match_local(b, $4, $6, $9);
 	}
 	;
@@ -379,6 +445,10 @@ except:					{ b->except = 0; }
 
 match_user:				{ $$ = NULL; }
 	| USER text			{ $$ = $2; }
+	;
+
+match_priority:
+	| PRIORITY text			{ b->priority = $2; }
 	;
 
 mismatch:
@@ -407,16 +477,18 @@ static const struct word {
 	{ "add-auth-results", ADDAUTHRESULTS },
 	{ "address-literals", ADDRESSLITERALS },
 	{ "any", ANY }, { "append-domain", APPENDDOMAIN },
-	{ "auth", AUTH }, { "bar", BAR }, { "ca", CA },
+	{ "auth", AUTH }, { "bar", BAR },
+	{ "bounce", BOUNCE }, { "ca", CA },
 	{ "cache", CACHE }, { "cert", CERT },
 	{ "client-certificates", CLIENTCERTIFICATES },
 	{ "concurrency", CONCURRENCY }, { "control", CONTROL },
-	{ "convert", CONVERT },
+	{ "convert", CONVERT }, { "deliver-by", DELIVERBY },
 	{ "early-talker", EARLYTALKER },
 	{ "except", EXCEPT }, { "expire", EXPIRE },
 	{ "expired-password", EXPIREDPASSWORD },
 	{ "from", FROM },
 	{ "from-mismatch", FROMMISMATCH }, { "frontend", FRONTEND },
+	{ "future-release", FUTURERELEASE },
 	{ "grants", GRANTS }, { "group", GROUP }, { "helo", HELO },
 	{ "host", HOST }, { "hostname", HOSTNAME }, { "include", INCLUDE },
 	{ "insecure", INSECURE }, { "key", KEY },
@@ -425,17 +497,20 @@ static const struct word {
 	{ "local-part", LOCALPART },
 	{ "log", LOG },
 	{ "maildir", MAILDIR }, { "match", MATCH }, { "mech", MECH },
+	{ "mt-priority", MTPRIORITY },
 	{ "oauth", OAUTH }, { "on", ON }, { "optional", OPTIONAL },
 	{ "own", OWN }, { "pam", PAM },
 	{ "passwd", PASSWD }, { "path", PATH },
-	{ "pki", PKI }, { "port", PORT }, { "proxy", PROXY },
+	{ "per-tenant", PERTENANT }, { "per-user", PERUSER },
+	{ "pki", PKI }, { "port", PORT }, { "priority", PRIORITY },
+	{ "proxy", PROXY },
 	{ "proxy-v1", PROXYV1 }, { "proxy-v2", PROXYV2 }, { "queue", QUEUE },
 	{ "realm", REALM }, { "received-privacy", RECEIVEDPRIVACY },
 	 { "relay", RELAY }, { "retry", RETRY },
 	{ "sender", SENDER }, { "service", SERVICE },
 	{ "session", SESSION }, { "socket", SOCKET },
 	{ "starttls", STARTTLS }, { "subaddress", SUBADDRESS },
-	{ "table", TABLE }, { "tls", TLS },
+	{ "table", TABLE }, { "tenant", TENANT }, { "tls", TLS },
 	{ "trust", TRUST },
 	{ "user", USER },
 	{ "verify", VERIFY }, { "warn", WARN }, { "workers", WORKERS }

@@ -10,9 +10,6 @@
  */
 #include <sys/types.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <netinet/in.h>
-#include <arpa/inet.h>
 
 #include <ctype.h>
 #include <err.h>
@@ -26,7 +23,6 @@
 #include "common/log.h"
 #include "config.h"
 
-#define LISTENERS_MAX	1000
 #define NAMES_MAX	5000
 #define MATCHES_MAX	10000
 #define EXPIRE_MAX	(366U * 86400)
@@ -40,6 +36,7 @@ struct conf_ref {
 	struct conf_ref	*next;
 	enum ref_kind	 kind;
 	const char	*name;
+	const char	*tenant;	/* within which it stands; or NULL */
 	const char	*file;
 	int		 line;
 };
@@ -271,9 +268,8 @@ conf_build_level(struct conf_build *b, const char *word)
 	    "notice, info or debug", log_q(word));
 }
 
-/* A name that statements go by, kept whatever it is, so that all is freed. */
-static char *
-name_new(struct conf_build *b, const char *name, const void *already,
+char *
+conf_build_name(struct conf_build *b, const char *name, const void *already,
     const char *what)
 {
 	const unsigned char	*p = (const unsigned char *)name;
@@ -292,6 +288,13 @@ name_new(struct conf_build *b, const char *name, const void *already,
 	return xstrdup(name);
 }
 
+/* The tenant within which this stands; or NULL. */
+static const char *
+tenant_name(const struct conf_build *b)
+{
+	return b->tenant != NULL ? b->tenant->name : NULL;
+}
+
 static void
 ref_add(struct conf_build *b, enum ref_kind kind, const char *name)
 {
@@ -301,6 +304,7 @@ ref_add(struct conf_build *b, enum ref_kind kind, const char *name)
 	memcpy(copy, name, strlen(name));
 	ref->kind = kind;
 	ref->name = copy;
+	ref->tenant = tenant_name(b);
 	ref->file = conf_lex_file(b->lex);
 	ref->line = conf_lex_line(b->lex);
 	ref->next = b->refs;
@@ -314,10 +318,18 @@ conf_build_ref_users(struct conf_build *b, const char *table)
 }
 
 void
+conf_build_ref_listen(struct conf_build *b, const char *pki, const char *auth)
+{
+	ref_add(b, REF_PKI, pki);
+	ref_add(b, REF_AUTH, auth);
+}
+
+void
 conf_build_pki_begin(struct conf_build *b, const char *name)
 {
 	b->pki = xcalloc(sizeof(*b->pki));
-	b->pki->name = name_new(b, name, conf_pki_find(b->conf, name), "pki");
+	b->pki->name = conf_build_name(b, name, conf_pki_find(b->conf, name),
+	    "pki");
 	TAILQ_INSERT_TAIL(&b->conf->pkis, b->pki, entry);
 }
 
@@ -333,9 +345,10 @@ void
 conf_build_auth_begin(struct conf_build *b, const char *name)
 {
 	b->auth = xcalloc(sizeof(*b->auth));
-	b->auth->name = name_new(b, name, conf_auth_find(b->conf, name),
+	b->auth->name = conf_build_name(b, name, conf_auth_find(b->conf, name),
 	    "auth");
 	b->auth->cache = CONF_CACHE_DEFAULT;
+	b->auth->tenant = tenant_name(b);
 	TAILQ_INSERT_TAIL(&b->conf->auths, b->auth, entry);
 }
 
@@ -436,8 +449,9 @@ conf_build_table_begin(struct conf_build *b, const char *name)
 {
 	b->table = xcalloc(sizeof(*b->table));
 	TAILQ_INIT(&b->table->rows);
-	b->table->name = name_new(b, name, conf_table_find(b->conf, name),
-	    "table");
+	b->table->name = conf_build_name(b, name,
+	    conf_table_find(b->conf, name), "table");
+	b->table->tenant = tenant_name(b);
 	TAILQ_INSERT_TAIL(&b->conf->tables, b->table, entry);
 }
 
@@ -461,9 +475,10 @@ void
 conf_build_relay_begin(struct conf_build *b, const char *name)
 {
 	b->relay = xcalloc(sizeof(*b->relay));
-	b->relay->name = name_new(b, name, conf_relay_find(b->conf, name),
-	    "relay");
+	b->relay->name = conf_build_name(b, name,
+	    conf_relay_find(b->conf, name), "relay");
 	b->relay->index = b->nrelays++;
+	b->relay->tenant = tenant_name(b);
 	TAILQ_INSERT_TAIL(&b->conf->relays, b->relay, entry);
 }
 
@@ -536,139 +551,26 @@ conf_build_relay_end(struct conf_build *b)
 		return;
 	}
 	r->kind = CONF_RELAY_MAILDIR;
-	if (b->seen & (OPT_PORT | OPT_TLS | OPT_CONCURRENCY) ||
+	if (b->seen & (OPT_PORT | OPT_TLS | OPT_CONCURRENCY |
+	    OPT_PER_TENANT | OPT_PER_USER) ||
 	    r->ca != NULL || r->helo != NULL || r->auth_table != NULL)
 		conf_lex_error(b->lex, "relay %s: only retry, expire and warn "
 		    "go with maildir", log_q(r->name));
 }
 
+void
+conf_build_match_begin(struct conf_build *b)
+{
+	b->line = conf_lex_line(b->lex);
+	b->said_line = conf_lex_said_line(b->lex);
+}
+
+/* Within a tenant a rule ends where the next statement has begun. */
 static void
-listen_clear(struct conf_build *b)
+match_ref(struct conf_build *b, enum ref_kind kind, const char *name)
 {
-	free(b->listen.pki);
-	free(b->listen.auth);
-	memset(&b->listen, 0, sizeof(b->listen));
-}
-
-void
-conf_build_listen_begin(struct conf_build *b, struct conf_list *addresses)
-{
-	listen_clear(b);
-	b->seen = 0;
-	b->addresses = addresses;
-}
-
-/* Fill in the socket address of a numeric one; false when it is none. */
-static bool
-address_parse(struct conf_listener *l, const char *text)
-{
-	struct sockaddr_in	*sin = (struct sockaddr_in *)&l->addr;
-	struct sockaddr_in6	*sin6 = (struct sockaddr_in6 *)&l->addr;
-	char			 buf[INET6_ADDRSTRLEN];
-
-	if (inet_pton(AF_INET, text, &sin->sin_addr) == 1) {
-		sin->sin_family = AF_INET;
-		sin->sin_port = htons(l->port);
-		l->addrlen = sizeof(*sin);
-		inet_ntop(AF_INET, &sin->sin_addr, buf, sizeof(buf));
-	} else if (inet_pton(AF_INET6, text, &sin6->sin6_addr) == 1) {
-		sin6->sin6_family = AF_INET6;
-		sin6->sin6_port = htons(l->port);
-		l->addrlen = sizeof(*sin6);
-		inet_ntop(AF_INET6, &sin6->sin6_addr, buf, sizeof(buf));
-	} else
-		return false;
-	l->address = xstrdup(buf);
-	return true;
-}
-
-static bool
-is_loopback(const struct conf_listener *l)
-{
-	const struct sockaddr_in	*sin = (const void *)&l->addr;
-	const struct sockaddr_in6	*sin6 = (const void *)&l->addr;
-
-	if (l->addr.ss_family == AF_INET)
-		return ntohl(sin->sin_addr.s_addr) >> 24 == 127;
-	return IN6_IS_ADDR_LOOPBACK(&sin6->sin6_addr);
-}
-
-static void
-listener_add(struct conf_build *b, const char *address)
-{
-	struct conf_listener	*l, *other;
-
-	if (b->nlisteners == LISTENERS_MAX) {
-		conf_lex_error(b->lex, "more than %d addresses to listen on",
-		    LISTENERS_MAX);
-		return;
-	}
-	l = xcalloc(sizeof(*l));
-	l->port = b->listen.port;
-	l->tls = b->listen.tls;
-	l->optional = b->listen.optional;
-	l->insecure = b->listen.insecure;
-	l->proxy = b->listen.proxy;
-	l->grants = b->listen.grants;
-	if (!address_parse(l, address)) {
-		conf_lex_error(b->lex, "%s is not a numeric address",
-		    log_q(address));
-		free(l);
-		return;
-	}
-	if (l->optional && !l->insecure && !is_loopback(l))
-		conf_lex_error(b->lex, "starttls optional on %s: what clients "
-		    "send there can be read on the way; write insecure beside "
-		    "it if that is meant", l->address);
-	TAILQ_FOREACH(other, &b->conf->listeners, entry) {
-		if (other->port == l->port &&
-		    strcmp(other->address, l->address) == 0)
-			conf_lex_error(b->lex, "listen on %s port %u is given "
-			    "twice", l->address, l->port);
-	}
-	l->index = b->nlisteners++;
-	l->pki = xstrdup(b->listen.pki);
-	l->auth = xstrdup(b->listen.auth);
-	TAILQ_INSERT_TAIL(&b->conf->listeners, l, entry);
-}
-
-void
-conf_build_listen_end(struct conf_build *b)
-{
-	struct conf_list	*a;
-
-	if (!(b->seen & OPT_PORT) || !(b->seen & OPT_TLS) ||
-	    b->listen.pki == NULL || b->listen.auth == NULL) {
-		conf_lex_error(b->lex, "listen needs a port, starttls or tls, "
-		    "a pki and an auth");
-		listen_clear(b);
-		return;
-	}
-	ref_add(b, REF_PKI, b->listen.pki);
-	ref_add(b, REF_AUTH, b->listen.auth);
-	for (a = b->addresses; a != NULL; a = a->next)
-		listener_add(b, a->text);
-	listen_clear(b);
-}
-
-void
-conf_build_local(struct conf_build *b, const char *path)
-{
-	conf_build_path(b, &b->conf->local, path, "listen on socket");
-	if (b->conf->local != NULL && strlen(b->conf->local) >=
-	    sizeof(((struct sockaddr_un *)0)->sun_path))
-		conf_lex_error(b->lex, "listen on socket: the path is too long"
-		    " for a socket");
-}
-
-void
-conf_build_grants(struct conf_build *b, const char *word)
-{
-	conf_build_once(b, OPT_GRANTS, "grants");
-	if (strcmp(word, "allow") != 0)
-		conf_lex_error(b->lex, "unknown word %s: grants are allowed "
-		    "by \"grants allow\"", log_q(word));
-	b->listen.grants = true;
+	ref_add(b, kind, name);
+	b->refs->line = b->line;
 }
 
 static struct conf_match *
@@ -685,18 +587,20 @@ match_new(struct conf_build *b, const struct conf_list *senders,
 	m = xcalloc(sizeof(*m));
 	TAILQ_INIT(&m->senders);
 	m->relay = xstrdup(relay);
-	m->line = conf_lex_said_line(b->lex);
+	m->line = b->said_line;
 	m->except = b->except;
 	b->except = 0;
 	conf_build_match_mismatch(b, m);
+	conf_build_match_priority(b, m);
+	m->tenant = tenant_name(b);
 	TAILQ_INSERT_TAIL(&b->conf->matches, m, entry);
-	ref_add(b, REF_RELAY, relay);
+	match_ref(b, REF_RELAY, relay);
 	for (; senders != NULL; senders = senders->next) {
 		s = xcalloc(sizeof(*s));
 		s->kind = senders->sender;
 		if (s->kind == CONF_SENDER_TABLE) {
 			s->table = xstrdup(senders->text);
-			ref_add(b, REF_SENDERS, s->table);
+			match_ref(b, REF_SENDERS, s->table);
 		}
 		TAILQ_INSERT_TAIL(&m->senders, s, entry);
 	}
@@ -718,6 +622,9 @@ conf_build_match_local(struct conf_build *b, const char *user,
 
 	if ((m = match_new(b, senders, relay)) == NULL)
 		return;
+	if (b->tenant != NULL)
+		conf_lex_error(b->lex, "match from local does not stand in a "
+		    "tenant: local users are in none");
 	m->local = true;
 	if (user != NULL)
 		conf_build_set(b, &m->user, user, "user");
@@ -756,7 +663,9 @@ ref_check(struct conf_build *b, const struct conf_ref *ref)
 		[REF_RELAY] = "relay", [REF_USERS] = "table"
 	};
 	const struct conf_table		*table;
+	const struct conf_relay		*relay;
 	const void			*found = NULL;
+	const char			*owner = NULL;
 
 	switch (ref->kind) {
 	case REF_PKI:
@@ -768,6 +677,7 @@ ref_check(struct conf_build *b, const struct conf_ref *ref)
 	case REF_SENDERS:
 	case REF_SECRETS:
 		found = table = conf_table_find(b->conf, ref->name);
+		owner = table != NULL ? table->tenant : NULL;
 		if (table != NULL && table->secret && ref->kind == REF_SENDERS)
 			conf_lex_error_at(b->lex, ref->file, ref->line,
 			    "table %s holds passwords and cannot name senders",
@@ -779,6 +689,7 @@ ref_check(struct conf_build *b, const struct conf_ref *ref)
 		break;
 	case REF_USERS:
 		found = table = conf_table_find(b->conf, ref->name);
+		owner = table != NULL ? table->tenant : NULL;
 		if (table != NULL && (table->kind != CONF_TABLE_ROWS ||
 		    table->path != NULL))
 			conf_lex_error_at(b->lex, ref->file, ref->line,
@@ -786,12 +697,23 @@ ref_check(struct conf_build *b, const struct conf_ref *ref)
 			    "must stand here", log_q(ref->name));
 		break;
 	case REF_RELAY:
-		found = conf_relay_find(b->conf, ref->name);
+		found = relay = conf_relay_find(b->conf, ref->name);
+		owner = relay != NULL ? relay->tenant : NULL;
 		break;
 	}
 	if (found == NULL)
 		conf_lex_error_at(b->lex, ref->file, ref->line,
 		    "%s %s is not defined", what[ref->kind], log_q(ref->name));
+	else if (ref->kind == REF_SENDERS && ref->tenant != NULL &&
+	    owner == NULL)
+		conf_lex_error_at(b->lex, ref->file, ref->line,
+		    "table %s must stand in the tenant %s: users of others may "
+		    "have the same names", log_q(ref->name),
+		    log_q(ref->tenant));
+	else if (!conf_tenant_may(ref->tenant, owner))
+		conf_lex_error_at(b->lex, ref->file, ref->line,
+		    "%s %s is the tenant's %s alone", what[ref->kind],
+		    log_q(ref->name), log_q(owner));
 }
 
 /* Turn the references round: they were gathered last first. */
@@ -815,7 +737,7 @@ conf_build_finish(struct conf_build *b)
 	struct conf_auth	*auth;
 	struct conf_ref		*ref;
 
-	listen_clear(b);
+	conf_build_listen_clear(b);
 	if (conf->hostname == NULL)
 		conf_lex_error(b->lex, "hostname is needed");
 	if (conf->spool == NULL)
@@ -830,6 +752,8 @@ conf_build_finish(struct conf_build *b)
 			auth->realm = xstrdup(conf->hostname);
 	}
 	conf_header_finish(b);
+	conf_tenant_finish(b);
+	conf_bounce_finish(b);
 	refs_order(b);
 	secrets_mark(b);
 	for (ref = b->refs; ref != NULL; ref = ref->next)

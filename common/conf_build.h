@@ -35,13 +35,22 @@ struct conf_build {
 	unsigned int		 limits_seen;	/* words of it */
 	bool			 login_done;	/* limit login */
 	unsigned int		 login_seen;	/* words of it */
-	struct conf_rates	*rates;		/* limit user, default: ours */
+	struct conf_rates	*rates;		/* limit user ...; or ours */
 	const char		*rates_name;
 	bool			 fold_seen;	/* local-part */
 	unsigned int		 except;	/* of the rule under way */
 	bool			 pool_done;	/* auth workers */
 	unsigned int		 pool_seen;	/* words of it */
 	const char		*mismatch;	/* of the rule under way */
+	int			 line;		/* of it, and as it is said */
+	int			 said_line;
+	const char		*priority;	/* the same */
+	bool			 bounce_reports; /* a word of bounce stands */
+	int			 bounce_line;	/* where it does */
+	const char		*bounce_file;
+	enum conf_ext_kind	 ext_kind;	/* statement under way */
+	unsigned int		 ext_done;	/* those that stand */
+	unsigned int		 ext_seen;	/* words of this one */
 	bool			 in_clients;	/* client-certificates { */
 	unsigned int		 identity_seen;	/* words of it, or of oauth */
 	unsigned int		 nappends;
@@ -52,6 +61,7 @@ struct conf_build {
 	unsigned int		 nmatches;
 	unsigned int		 nnetworks;
 	/* Under way. */
+	struct conf_tenant	*tenant;	/* or NULL: within none */
 	struct conf_pki		*pki;
 	struct conf_auth	*auth;
 	struct conf_table	*table;
@@ -66,7 +76,8 @@ enum conf_option {
 	OPT_CONCURRENCY = 1 << 3, OPT_RETRY = 1 << 4, OPT_EXPIRE = 1 << 5,
 	OPT_GRANTS = 1 << 28,
 	OPT_WARN = 1 << 12, OPT_EXPIRED = 1 << 13, OPT_CACHE = 1 << 14,
-	OPT_OAUTH = 1 << 15, OPT_CLIENTS = 1 << 16
+	OPT_OAUTH = 1 << 15, OPT_CLIENTS = 1 << 16,
+	OPT_PER_TENANT = 1 << 26, OPT_PER_USER = 1 << 27
 };
 
 /* Report an option that stands twice. word is its word in the grammar. */
@@ -100,6 +111,9 @@ void	 conf_build_proxy(struct conf_build *, unsigned int version,
 	    const char *word);
 void	 conf_build_level(struct conf_build *, const char *word);
 
+/* A name that a statement begins with; malloc'd, whatever is wrong with it. */
+char	*conf_build_name(struct conf_build *, const char *name,
+	    const void *already, const char *what);
 void	 conf_build_pki_begin(struct conf_build *, const char *name);
 void	 conf_build_pki_end(struct conf_build *);
 void	 conf_build_auth_begin(struct conf_build *, const char *name);
@@ -110,6 +124,9 @@ void	 conf_build_expired(struct conf_build *, const char *word);
 void	 conf_build_auth_end(struct conf_build *);
 /* A table that names users of certificates: it must be inline. */
 void	 conf_build_ref_users(struct conf_build *, const char *table);
+/* A pki and an auth that are named here: they must be there. */
+void	 conf_build_ref_listen(struct conf_build *, const char *pki,
+	    const char *auth);
 void	 conf_build_table_begin(struct conf_build *, const char *name);
 void	 conf_build_row(struct conf_build *, const char *key,
 	    const char *value);
@@ -120,12 +137,17 @@ void	 conf_build_warn(struct conf_build *, const char *word);
 void	 conf_build_relay_auth(struct conf_build *, const char *table,
 	    const char *label);
 void	 conf_build_relay_end(struct conf_build *);
+/* Listeners: conf_listen.c. */
 void	 conf_build_listen_begin(struct conf_build *, struct conf_list *);
+/* What was said of them so far, forgotten. */
+void	 conf_build_listen_clear(struct conf_build *);
 void	 conf_build_listen_end(struct conf_build *);
 /* "grants allow" of a listener. */
 void	 conf_build_grants(struct conf_build *, const char *word);
 /* The socket of local programs; stands once. */
 void	 conf_build_local(struct conf_build *, const char *path);
+/* A rule begins: keeps its line. */
+void	 conf_build_match_begin(struct conf_build *);
 void	 conf_build_match(struct conf_build *, const struct conf_list *,
 	    const char *relay);
 /* A rule for the local socket; user NULL: every user. */

@@ -87,8 +87,10 @@ conf_limit_value(enum limit_unit unit, const char *text, uint64_t min,
 		n = n * 10 + (unsigned int)(*p - '0');
 	if (p == text || n > max || (factor = unit_factor(unit, p)) == 0)
 		return false;
+	if (n > max / factor)
+		return false;
 	*value = n * factor;
-	return *value >= min && *value <= max;
+	return *value >= min;
 }
 
 const char *

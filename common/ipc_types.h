@@ -57,7 +57,8 @@ enum ipc_file {
 #define RESULT_DSN	0x01	/* the next hop lists DSN: reports are its */
 #define RESULT_SMTPUTF8	0x02	/* it lists SMTPUTF8, or is a Maildir */
 #define RESULT_7BIT	0x04	/* it was reached and lacks 8BITMIME */
-#define RESULT_FLAGS	0x07
+#define RESULT_DELIVERBY 0x08	/* it was told by when, and takes that on */
+#define RESULT_FLAGS	0x0f
 
 /* Flags of RELAY_JOB: what its octets are. */
 #define JOB_8BIT	0x01	/* some are above 127 */
@@ -97,6 +98,50 @@ enum ipc_file {
 #define IPC_USER_MAX	255
 /* Octets of a password, as auth takes it and PAM gets it. */
 #define IPC_PASSWORD_MAX	1024
+
+/* What CTL_QUEUE_SELECT does with what it selects. */
+enum steer_verb {
+	STEER_LIST = 0,
+	STEER_COUNT,		/* nothing: -n */
+	STEER_HOLD,		/* until released */
+	STEER_RELEASE,		/* what is held, by whatever */
+	STEER_FLUSH,		/* try now */
+	STEER_EXPIRE,		/* as if its lifetime were over: DSN */
+	STEER_FAIL,		/* give up now: DSN, with the reason */
+	STEER_DROP,		/* away with it, nobody is told */
+	STEER_REROUTE,		/* to another relay of the configuration */
+	STEER_VERBS
+};
+
+/* What CTL_QUEUE_SUMMARY groups by. */
+enum group_key {
+	GROUP_RELAY = 0,
+	GROUP_TENANT,
+	GROUP_USER,
+	GROUP_DOMAIN,
+	GROUP_FROM,
+	GROUP_KEYS
+};
+#define GROUP_DOWN	0x01	/* it could not be reached */
+#define GROUP_PAUSED	0x02
+#define GROUP_UNKNOWN	0x04	/* the configuration does not name it */
+#define GROUP_FLAGS	0x07
+
+/*
+ * Of CTL_QUEUE_AGES: younger than 5, 10, 20, 40, 80, 160, 320, 640, 1280
+ * minutes, and older than that.
+ */
+#define AGE_BUCKETS	10
+
+enum rule_action { RULE_HOLD = 1, RULE_REJECT };
+
+enum pause_kind {
+	PAUSE_ACCEPT = 0,	/* new messages: 451 4.3.0 */
+	PAUSE_RELAY,
+	PAUSE_DOMAIN,
+	PAUSE_TENANT,
+	PAUSE_KINDS
+};
 
 #define IPC_TABLE(X) \
 	/* --- life cycle: msad and each of its children --- */ \
@@ -246,9 +291,10 @@ enum ipc_file {
 	/* --- queue and relay; sid: job --- */ \
 	/* str queue id, str relay name, str reverse-path, u64 octets, u8 \
 	 * flags (JOB_*), str parameters of MAIL, str user, bytes \
-	 * password (both empty: none); fd: the message octets. A second \
+	 * password (both empty: none), u64 time (seconds) of its BY, 0: none; \
+	 * fd: the message octets. A second \
 	 * descriptor, where the header is apart, follows in RELAY_BODY. */ \
-	X(RELAY_JOB, QUEUE, RELAY, 21, 6144, F) \
+	X(RELAY_JOB, QUEUE, RELAY, 29, 6152, F) \
 	/* fd: octets that follow those of RELAY_JOB's descriptor */ \
 	X(RELAY_BODY, QUEUE, RELAY, 0, 0, F) \
 	/* u16 n, n times: u32 recipient index, str forward-path, str \
@@ -294,34 +340,85 @@ enum ipc_file {
 	X(CTL_STATS_PAGE, PARENT, CONTROL, 6, 6, O) \
 	/* --- control and queue; sid: request. Each begins with the \
 	 * caller: u32 uid, u16 n, n times u32 gid (at most 64) --- */ \
-	/* caller, u64 id after which to go on (0: start), u16 at most */ \
-	X(CTL_QUEUE_LIST, CONTROL, QUEUE, 16, 300, N) \
+	/* Select messages and do something with them: caller, u8 enum \
+	 * steer_verb, u64 id after which to go on (0: start), u16 at most, \
+	 * str argument (reroute: relay; hold, fail: a reason, or ""; count: \
+	 * the verb it counts for, with its relay, or "" for any; at most \
+	 * 1024 octets), str selection (selection.h). Answered by \
+	 * CTL_QUEUE_MESSAGE and CTL_QUEUE_RCPT (list alone), CTL_QUEUE_END: \
+	 * matched so far, and where to go on, even when nothing matched \
+	 * yet. */ \
+	X(CTL_QUEUE_SELECT, CONTROL, QUEUE, 21, 10400, N) \
 	/* caller, u64 message id */ \
 	X(CTL_QUEUE_SHOW, CONTROL, QUEUE, 14, 300, N) \
-	/* caller, u8 all (1) or one (0), u64 message id */ \
-	X(CTL_QUEUE_FLUSH, CONTROL, QUEUE, 15, 300, N) \
-	/* caller, u8 all (1) or one (0), u64 message id */ \
-	X(CTL_QUEUE_REMOVE, CONTROL, QUEUE, 15, 300, N) \
-	/* What a limit held goes now: caller, u8 all (1) or one (0), u64 \
-	 * message id */ \
-	X(CTL_QUEUE_RELEASE, CONTROL, QUEUE, 15, 300, N) \
+	/* Sums: caller, u8 enum group_key, u16 groups at most. Answered by \
+	 * CTL_QUEUE_TOTAL, CTL_QUEUE_GROUP (most messages first), \
+	 * CTL_QUEUE_END. */ \
+	X(CTL_QUEUE_SUMMARY, CONTROL, QUEUE, 9, 300, N) \
+	/* u64 messages, u64 recipients, u64 octets, u64 in flight (jobs), \
+	 * u64 held, u64 future, u64 arrival of the oldest (seconds, 0: none), \
+	 * u8 1: acceptance is paused */ \
+	X(CTL_QUEUE_TOTAL, QUEUE, CONTROL, 57, 57, N) \
+	/* str name, u64 messages; of relays also, else 0 and "": u32 jobs in \
+	 * flight, u8 flags (GROUP_*), u64 when a relay that is down is tried \
+	 * (seconds), str why it is down */ \
+	X(CTL_QUEUE_GROUP, QUEUE, CONTROL, 25, 4096, N) \
+	/* How old: caller, u64 id after which to go on, str selection. \
+	 * Answered by CTL_QUEUE_AGES, CTL_QUEUE_END. */ \
+	X(CTL_QUEUE_AGE, CONTROL, QUEUE, 16, 9400, N) \
+	/* str relay, AGE_BUCKETS times u32 messages */ \
+	X(CTL_QUEUE_AGES, QUEUE, CONTROL, 42, 2048, N) \
+	/* The octets: caller, u64 id, u64 offset. Answered by \
+	 * CTL_QUEUE_OCTETS, CTL_QUEUE_END with the next offset (0: all). */ \
+	X(CTL_QUEUE_CAT, CONTROL, QUEUE, 22, 310, N) \
+	/* bytes */ \
+	X(CTL_QUEUE_OCTETS, QUEUE, CONTROL, 2, IPC_PAYLOAD_MAX, N) \
+	/* Its history: caller, u64 id. Answered by CTL_QUEUE_EVENT, \
+	 * CTL_QUEUE_END. */ \
+	X(CTL_QUEUE_LOG, CONTROL, QUEUE, 14, 300, N) \
+	/* u64 time (seconds), str event, str text */ \
+	X(CTL_QUEUE_EVENT, QUEUE, CONTROL, 12, 2048, N) \
+	/* For mail still to come: caller, u8 enum rule_action, u32 seconds \
+	 * (0: until removed), str reason, str selection (user, tenant, from, \
+	 * to, domain, relay, size). CTL_QUEUE_END: its number as the \
+	 * place. */ \
+	X(CTL_RULE_ADD, CONTROL, QUEUE, 15, 9800, N) \
+	/* caller, u32 number (0: all) */ \
+	X(CTL_RULE_REMOVE, CONTROL, QUEUE, 10, 300, N) \
+	/* caller. Answered by CTL_RULE, CTL_QUEUE_END. */ \
+	X(CTL_RULES, CONTROL, QUEUE, 6, 300, N) \
+	/* u32 number, u8 enum rule_action, u32 seconds left (0: no end), u32 \
+	 * uid who made it, u64 since (seconds), u64 messages it met, str \
+	 * reason, str selection */ \
+	X(CTL_RULE, QUEUE, CONTROL, 33, 10400, N) \
+	/* caller, u8 1 pause or 0 resume, u8 enum pause_kind, u32 seconds (0: \
+	 * until resumed), str name ("": accept, or every relay) */ \
+	X(CTL_PAUSE, CONTROL, QUEUE, 14, 1400, N) \
+	/* caller. Answered by CTL_PAUSED, CTL_QUEUE_END. */ \
+	X(CTL_PAUSES, CONTROL, QUEUE, 6, 300, N) \
+	/* u8 enum pause_kind, u32 seconds left (0: no end), u32 uid, u64 \
+	 * since (seconds), str name */ \
+	X(CTL_PAUSED, QUEUE, CONTROL, 19, 1400, N) \
 	/* What is used of limits: caller, u32 place at which to go on (0: \
 	 * start), u16 at most, str user ("": all). Answered by CTL_LIMIT, \
 	 * then CTL_QUEUE_END. */ \
 	X(CTL_LIMITS, CONTROL, QUEUE, 14, 1400, N) \
-	/* caller, str user: nothing counts as used any more. Answered by \
+	/* caller, str user, str tenant (one of them): nothing counts as used \
+	 * any more, of the user or of the tenant as such. Answered by \
 	 * CTL_QUEUE_END. */ \
-	X(CTL_LIMITS_RESET, CONTROL, QUEUE, 9, 1400, N) \
-	/* u8 kind (1 credential, 2 messages, 3 recipients, 4 bytes), str \
+	X(CTL_LIMITS_RESET, CONTROL, QUEUE, 11, 1400, N) \
+	/* u8 kind (1 credential, 2 messages, 3 recipients, 4 bytes, 5 to 7 \
+	 * those of a tenant as such: its user is ""), str \
 	 * tenant (credential: auth block), str user, str label, u64 used, u64 \
 	 * limit, u32 seconds of its period, u64 seconds until one is free */ \
 	X(CTL_LIMIT, QUEUE, CONTROL, 35, 1400, N) \
 	/* u64 message id, u64 time, u64 size, str user, str tenant, str from, \
-	 * u32 recipients in all; recipients follow */ \
-	X(CTL_QUEUE_MESSAGE, QUEUE, CONTROL, 34, 2048, N) \
+	 * u32 recipients in all, u8 MT-PRIORITY + 9, u64 by when (seconds, 0: \
+	 * none), u8 1: and returned if not; recipients follow */ \
+	X(CTL_QUEUE_MESSAGE, QUEUE, CONTROL, 44, 2048, N) \
 	/* str to, u8 state (0 waiting, 1 in flight, 2 done, 3 failed, 4 \
-	 * held), u32 tries, u64 next attempt (seconds), str last reply, str \
-	 * relay */ \
+	 * held, 5 future), u32 tries, u64 next attempt (seconds), str last \
+	 * reply, str relay */ \
 	X(CTL_QUEUE_RCPT, QUEUE, CONTROL, 19, 8192, N) \
 	/* u8 status (0 ok, 1 error, 4 denied, 5 no match), u32 matched, \
 	 * u64 id to go on after (0: the list is complete), str reason */ \

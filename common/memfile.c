@@ -9,10 +9,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "config.h"
 #include "common/memfile.h"
+
+#define RANDOM	8		/* letters of a name */
 
 int
 memfile_new(const char *name, const char *dir)
@@ -24,11 +27,13 @@ memfile_new(const char *name, const char *dir)
 	char	 path[256];
 	int	 fd, n;
 
-	n = snprintf(path, sizeof(path), "%s/%s.XXXXXXXX", dir, name);
-	if (n < 0 || (size_t)n >= sizeof(path)) {
+	n = snprintf(path, sizeof(path), "%s/%s.", dir, name);
+	if (n < 0 || (size_t)n >= sizeof(path) - RANDOM) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
+	memset(path + n, 'X', RANDOM);	/* which mkostemp() replaces */
+	path[n + RANDOM] = '\0';
 	if ((fd = mkostemp(path, O_CLOEXEC)) != -1)
 		unlink(path);
 	return fd;

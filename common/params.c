@@ -216,7 +216,7 @@ take_holduntil(const struct param *p, struct mail_params *m)
 	struct slice		s = p->value;
 	struct tm		tm, back;
 	time_t			t;
-	uint64_t		v;
+	uint64_t		v = 0;
 	size_t			i;
 
 	if (s.len < 20 || s.len > PARAMS_VALUE_MAX || m->holdfor != 0 ||
@@ -248,7 +248,8 @@ take_holduntil(const struct param *p, struct mail_params *m)
 	if (back.tm_mday != tm.tm_mday)
 		return false;
 	m->holduntil = s;
-	m->holduntil_time = (int64_t)t + tm.tm_sec;
+	/* Not before that time: a fraction is rounded up. */
+	m->holduntil_time = (int64_t)t + tm.tm_sec + (v > 0);
 	return true;
 }
 

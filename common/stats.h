@@ -74,7 +74,9 @@
 	 * that came too soon for their credential */ \
 	X(QUEUE_LOOKUPS, "queue.lookups", 0) \
 	X(QUEUE_LOOKUPS_FAILED, "queue.lookups.failed", 0) \
-	X(QUEUE_RATE_REFUSED, "queue.rate.refused", 0)
+	X(QUEUE_RATE_REFUSED, "queue.rate.refused", 0) \
+	/* 1: an operator paused the acceptance of mail */ \
+	X(QUEUE_PAUSED, "queue.paused", 1)
 
 enum counter {
 #define X(name, text, gauge)	STAT_##name,

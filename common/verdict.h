@@ -34,6 +34,15 @@ enum verdict {
 	VERDICT_AUTH_EXPIRED,		/* 535 5.7.8: the password expired */
 	VERDICT_AUTH_LAST,		/* 535 5.7.8, then 421 4.7.0, close */
 	VERDICT_RATE,			/* 450 4.7.1: detail says until when */
+	VERDICT_PAUSED,			/* 451 4.3.0: by the operator */
+	VERDICT_RULE,			/* 550 5.7.1: a rule; detail: why */
+	VERDICT_HELD_QUOTA,		/* 552 5.7.16: too many held */
+	VERDICT_PRIORITY_SIZE,		/* 552 5.7.16: detail: at most */
+	VERDICT_PRIORITY_LATER,		/* 450 4.7.15: below the floor now */
+	VERDICT_PRIORITY_FLOOR,		/* 550 5.7.15 */
+	VERDICT_PRIORITY_CHANGED,	/* 250 2.3.6, MAIL: detail: to what */
+	VERDICT_QUEUE_FULL,		/* 452 4.3.1: tenant's queue limit */
+	VERDICT_BAD_PARAMETER,		/* 501 5.5.4: no longer offered so */
 	VERDICT_MAX
 };
 

@@ -25,13 +25,14 @@
 #include "msactl/sendmail.h"
 #include "msactl/session.h"
 #include "msactl/spool.h"
-
-#define WORDS_MAX	8
+#include "msactl/steer.h"
 
 struct options {
 	const char	*socket;
 	bool		 json;
 	bool		 stdin_password;
+	bool		 count_only;
+	bool		 yes;
 	unsigned int	 count;		/* 0: none given */
 };
 
@@ -41,6 +42,8 @@ static void
 usage(void)
 {
 	fprintf(stderr, "usage: msactl [-j] [-s socket] command "
+	    "[argument ...]\n"
+	    "       msactl [-jny] [-s socket] queue verb selection "
 	    "[argument ...]\n"
 	    "       msactl [-j] [-s socket] monitor [-c count]\n"
 	    "       msactl [-jp] [-s socket] test auth user [block] "
@@ -63,32 +66,38 @@ option(struct options *o, int ch)
 	case 'j':
 		o->json = true;
 		break;
+	case 'n':
+		o->count_only = true;
+		break;
 	case 'p':
 		o->stdin_password = true;
 		break;
 	case 's':
 		o->socket = optarg;
 		break;
+	case 'y':
+		o->yes = true;
+		break;
 	default:
 		usage();
 	}
 }
 
-/* Options may stand before, between and after the words. */
+/* Options may stand before, between and after the words, but not after "--". */
 static int
 arguments(struct options *o, int argc, char **argv, char **words)
 {
+	bool	 more = true;
 	int	 ch, n = 0;
 
 	while (optind < argc) {
-		if ((ch = getopt(argc, argv, "+c:jps:")) != -1) {
+		if (more && (ch = getopt(argc, argv, "+c:jnps:y")) != -1) {
 			option(o, ch);
 			continue;
 		}
+		more = more && strcmp(argv[optind - 1], "--") != 0;
 		if (optind >= argc)
 			break;
-		if (n == WORDS_MAX)
-			usage();
 		words[n++] = argv[optind++];
 	}
 	return n;
@@ -132,6 +141,7 @@ put_password(json_t *request, const struct options *o)
 	explicit_bzero(buf, sizeof(buf));
 }
 
+/* The request without a selection of messages. */
 static json_t *
 request(const struct command *cmd)
 {
@@ -140,7 +150,7 @@ request(const struct command *cmd)
 
 	o = json_pack("{ss}", "cmd", command_request(cmd->action));
 	if (o == NULL)
-		return NULL;
+		errx(EXIT_ERROR, "out of memory");
 	if (cmd->all)
 		json_object_set_new(o, "all", json_true());
 	if (cmd->id[0] != '\0')
@@ -149,6 +159,10 @@ request(const struct command *cmd)
 		json_object_set_new(o, "level", json_string(cmd->level));
 	if (cmd->seconds != 0)
 		json_object_set_new(o, "seconds", json_integer(cmd->seconds));
+	if (cmd->number != 0)
+		json_object_set_new(o, "number", json_integer(cmd->number));
+	if (cmd->count)
+		json_object_set_new(o, "count", json_true());
 	for (i = 0; i < TEXT_MAX; i++)
 		if (cmd->text[i] != NULL &&
 		    json_object_set_new(o, command_member(i),
@@ -157,17 +171,36 @@ request(const struct command *cmd)
 	return o;
 }
 
+/* A selection that is not of what is in the queue. */
+static void
+put_select(json_t *request, const struct command *cmd)
+{
+	size_t	 pos = 0;
+	char	*text = picked_batch(&cmd->picked, &pos);
+
+	json_object_set_new(request, "select", steer_select(text));
+	free(text);
+}
+
 static int
 ask(struct command *cmd, const struct options *o)
 {
-	json_t	*end, *what = request(cmd);
+	json_t	*end, *what;
 	int	 code;
 
-	if (what != NULL && cmd->action == ACTION_TEST_AUTH)
+	if (command_steers(cmd->action) || cmd->action == ACTION_QUEUE_LIST ||
+	    cmd->action == ACTION_QUEUE_AGE)
+		return steer(cmd, o->socket, o->yes, request);
+	what = request(cmd);
+	if (cmd->action == ACTION_TEST_AUTH)
 		put_password(what, o);
+	if (cmd->action == ACTION_RULE_ADD)
+		put_select(what, cmd);
 	code = session_ask(what, output_line, cmd, &end);
 	if (code == EXIT_FINE)
 		output_end(cmd, end);
+	else if (code == EXIT_NO_MATCH)
+		output_error(output_str(end, "error"));
 	json_decref(end);
 	/* a test that was refused is no success for a script */
 	return code == EXIT_FINE && output_refused() ? EXIT_ERROR : code;
@@ -176,7 +209,7 @@ ask(struct command *cmd, const struct options *o)
 int
 msactl_run(int nwords, char *const *words)
 {
-	const struct options	 none = { .socket = MSAD_SOCKET };
+	const struct options	 none = { .socket = MSAD_SOCKET, .yes = true };
 	struct command	 cmd;
 	char		 error[512];
 	int		 code;
@@ -185,6 +218,7 @@ msactl_run(int nwords, char *const *words)
 		errx(EXIT_USAGE, "%s", error);
 	if ((code = session_open(MSAD_SOCKET)) == EXIT_FINE)
 		code = ask(&cmd, &none);
+	command_free(&cmd);
 	return code == EXIT_FINE && fflush(stdout) == EOF ? EXIT_ERROR : code;
 }
 
@@ -204,7 +238,7 @@ main(int argc, char **argv)
 {
 	struct options	 o = { .socket = MSAD_SOCKET };
 	struct command	 cmd;
-	char		 error[512], *words[WORDS_MAX];
+	char		 error[512], **words;
 	int		 n, code;
 
 	if (argc > 0 && is_sendmail(argv[0]))
@@ -215,6 +249,8 @@ main(int argc, char **argv)
 		return passwd_main(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "spool") == 0)
 		return spool_main(argc - 1, argv + 1);
+	if ((words = calloc((size_t)argc + 1, sizeof(*words))) == NULL)
+		err(EXIT_ERROR, NULL);
 	n = arguments(&o, argc, argv, words);
 	if (n == 0)
 		usage();
@@ -224,15 +260,19 @@ main(int argc, char **argv)
 		usage();
 	if (o.stdin_password && cmd.action != ACTION_TEST_AUTH)
 		usage();
+	if ((o.count_only || o.yes) && !command_steers(cmd.action))
+		usage();
+	cmd.count = o.count_only;
 	output_json(o.json);
-	if ((code = session_open(o.socket)) != EXIT_FINE)
-		return code;
-	code = cmd.action == ACTION_MONITOR ? monitor(o.count, o.json) :
-	    ask(&cmd, &o);
+	if ((code = session_open(o.socket)) == EXIT_FINE)
+		code = cmd.action == ACTION_MONITOR ?
+		    monitor(o.count, o.json) : ask(&cmd, &o);
 	if (fflush(stdout) == EOF || ferror(stdout)) {
 		warn("standard output");
 		if (code == EXIT_FINE)
 			code = EXIT_ERROR;
 	}
+	command_free(&cmd);
+	free(words);
 	return code;
 }

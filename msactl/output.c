@@ -16,6 +16,8 @@
 
 #include "msactl/output.h"
 #include "msactl/output_login.h"
+#include "msactl/output_queue.h"
+#include "msactl/output_steer.h"
 
 static bool	 use_json;
 
@@ -112,6 +114,30 @@ output_column(const char *s, int width)
 	printf("%*s ", n < width ? width - n : 0, "");
 }
 
+char *
+output_time(char *buf, size_t size, long long when)
+{
+	time_t		 t = (time_t)when;
+	struct tm	 tm;
+
+	if (localtime_r(&t, &tm) == NULL ||
+	    strftime(buf, size, "%Y-%m-%d %H:%M:%S %z", &tm) == 0)
+		strlcpy(buf, "?", size);
+	return buf;
+}
+
+char *
+output_user(char *buf, size_t size, long long uid)
+{
+	struct passwd	*pw = getpwuid((uid_t)uid);
+
+	if (pw != NULL)
+		strlcpy(buf, pw->pw_name, size);
+	else
+		snprintf(buf, size, "%lld", uid);
+	return buf;
+}
+
 /* --- show status --- */
 
 /* Workers have a number, as in the log; the others are alone. */
@@ -132,17 +158,12 @@ process_name(const json_t *p, char *buf, size_t size)
 static void
 print_process(const json_t *p, time_t now)
 {
-	struct passwd	*pw = getpwuid((uid_t)output_num(p, "uid"));
-	char		 name[64], user[32], up[32];
+	char	 name[64], user[32], up[32];
 
 	process_name(p, name, sizeof(name));
-	if (pw != NULL)
-		strlcpy(user, pw->pw_name, sizeof(user));
-	else
-		snprintf(user, sizeof(user), "%lld", output_num(p, "uid"));
 	output_column(name, 14);
 	printf("%7lld ", output_num(p, "pid"));
-	output_column(user, 8);
+	output_column(output_user(user, sizeof(user), output_num(p, "uid")), 8);
 	printf("%8s %8lld\n", output_num(p, "pid") == 0 ? "-" :
 	    output_duration(up, sizeof(up), now - output_num(p, "started")),
 	    output_num(p, "restarts"));
@@ -157,8 +178,9 @@ print_status(const json_t *o)
 
 	fputs("msad ", stdout);
 	output_text(stdout, output_str(o, "version"));
-	printf(", %s\n", json_is_true(json_object_get(o, "accepting")) ?
-	    "accepting messages" : "not accepting messages");
+	printf(", %s%s\n", json_is_true(json_object_get(o, "accepting")) ?
+	    "accepting messages" : "not accepting messages",
+	    json_is_true(json_object_get(o, "paused")) ? ": paused" : "");
 	printf("%-14s %7s %-8s %8s %8s\n", "PROCESS", "PID", "USER", "UPTIME",
 	    "RESTARTS");
 	json_array_foreach(json_object_get(o, "processes"), i, value)
@@ -180,127 +202,17 @@ print_stats(const json_t *o)
 	}
 }
 
-/* --- queue list, queue show --- */
-
-static void
-print_list_head(void)
-{
-	printf("%-8s %6s %6s %-8s %6s %s\n", "ID", "AGE", "SIZE", "STATE",
-	    "NEXT", "FROM -> TO");
-}
-
-static void
-print_due(const json_t *o, int width, time_t now)
-{
-	char	 due[32];
-
-	if (strcmp(output_str(o, "state"), "waiting") != 0 &&
-	    strcmp(output_str(o, "state"), "held") != 0)
-		strlcpy(due, "-", sizeof(due));
-	else if (output_num(o, "next") <= now)
-		strlcpy(due, "now", sizeof(due));
-	else
-		output_duration(due, sizeof(due), output_num(o, "next") - now);
-	printf("%*s", width, due);
-}
-
-static void
-print_message(const json_t *o)
-{
-	const json_t	*rcpts = json_object_get(o, "rcpts");
-	char		 age[32], size[32];
-	time_t		 now = time(NULL);
-
-	output_column(output_str(o, "id"), 8);
-	printf("%6s %6s ", output_duration(age, sizeof(age),
-	    now - output_num(o, "time")), output_size(size, sizeof(size),
-	    output_num(o, "size")));
-	output_column(output_str(o, "state"), 8);
-	print_due(o, 6, now);
-	fputs(" <", stdout);
-	output_text(stdout, output_str(o, "from"));
-	fputs("> -> <", stdout);
-	output_text(stdout, output_str(json_array_get(rcpts, 0), "to"));
-	putchar('>');
-	if (json_array_size(rcpts) > 1)
-		printf(" and %zu more", json_array_size(rcpts) - 1);
-	putchar('\n');
-	if (*output_str(o, "last") != '\0') {
-		printf("%8s ", "");
-		output_text(stdout, output_str(o, "last"));
-		putchar('\n');
-	}
-}
-
-static void
-print_field(const char *name, const char *value)
-{
-	if (*value == '\0')
-		return;
-	printf("%-8s", name);
-	output_text(stdout, value);
-	putchar('\n');
-}
-
-static void
-print_rcpt(const json_t *r, time_t now)
-{
-	print_field("to", output_str(r, "to"));
-	fputs("        ", stdout);
-	output_text(stdout, output_str(r, "state"));
-	printf(", %lld %s", output_num(r, "tries"),
-	    output_num(r, "tries") == 1 ? "try" : "tries");
-	if (strcmp(output_str(r, "state"), "waiting") == 0 ||
-	    strcmp(output_str(r, "state"), "held") == 0) {
-		fputs(", next ", stdout);
-		print_due(r, 0, now);
-	}
-	if (*output_str(r, "relay") != '\0') {
-		fputs(", relay ", stdout);
-		output_text(stdout, output_str(r, "relay"));
-	}
-	putchar('\n');
-	if (*output_str(r, "last") != '\0') {
-		fputs("        ", stdout);
-		output_text(stdout, output_str(r, "last"));
-		putchar('\n');
-	}
-}
-
-static void
-print_detail(const json_t *o)
-{
-	const json_t	*value;
-	char		 when[64], age[32];
-	time_t		 now = time(NULL), t = (time_t)output_num(o, "time");
-	struct tm	 tm;
-	size_t		 i;
-
-	print_field("id", output_str(o, "id"));
-	if (localtime_r(&t, &tm) == NULL ||
-	    strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S %z", &tm) == 0)
-		strlcpy(when, "?", sizeof(when));
-	printf("time    %s (%s ago)\n", when, output_duration(age, sizeof(age),
-	    now - t));
-	printf("size    %lld\n", output_num(o, "size"));
-	print_field("user", output_str(o, "user"));
-	print_field("tenant", output_str(o, "tenant"));
-	fputs("from    <", stdout);
-	output_text(stdout, output_str(o, "from"));
-	fputs(">\n", stdout);
-	json_array_foreach(json_object_get(o, "rcpts"), i, value)
-		print_rcpt(value, now);
-}
-
 /* --- show limits, user limits --- */
 
 static void
 print_limit(const json_t *o)
 {
 	long long	 period = output_num(o, "period");
-	bool		 bytes = strcmp(output_str(o, "limit"), "bytes") == 0;
+	bool		 bytes;
 	char		 used[32], max[32], rate[64], wait[32];
 
+	/* of a user, or of a tenant as a whole */
+	bytes = strstr(output_str(o, "limit"), "bytes") != NULL;
 	if (bytes) {
 		output_size(used, sizeof(used), output_num(o, "used"));
 		output_size(max, sizeof(max), output_num(o, "max"));
@@ -310,7 +222,7 @@ print_limit(const json_t *o)
 	}
 	snprintf(rate, sizeof(rate), "%s/%s", max, period == 60 ? "minute" :
 	    period == 3600 ? "hour" : "day");
-	output_column(output_str(o, "limit"), 10);
+	output_column(output_str(o, "limit"), 17);
 	printf("%10s %14s %7s ", used, rate, output_num(o, "wait") == 0 ?
 	    "now" : output_duration(wait, sizeof(wait), output_num(o, "wait")));
 	output_text(stdout, output_str(o, "user"));
@@ -319,7 +231,8 @@ print_limit(const json_t *o)
 		output_text(stdout, output_str(o, "label"));
 	}
 	if (*output_str(o, "tenant") != '\0') {
-		fputs(" of ", stdout);
+		fputs(*output_str(o, "user") != '\0' ? " of " : "all of ",
+		    stdout);
 		output_text(stdout, output_str(o, "tenant"));
 	}
 	putchar('\n');
@@ -334,6 +247,11 @@ output_line(const json_t *o, void *arg)
 	static bool		 head;
 
 	output_result(o);
+	if (cmd->action == ACTION_QUEUE_CAT || cmd->action ==
+	    ACTION_QUEUE_AGE) {
+		output_keep(o, cmd, use_json);
+		return;
+	}
 	if (use_json) {
 		output_object(o);
 		return;
@@ -346,18 +264,19 @@ output_line(const json_t *o, void *arg)
 		print_stats(o);
 		break;
 	case ACTION_QUEUE_LIST:
-		if (!head)
-			print_list_head();
-		head = true;
-		print_message(o);
-		break;
 	case ACTION_QUEUE_SHOW:
-		print_detail(o);
+		output_queue(o, cmd);
+		break;
+	case ACTION_QUEUE_SUMMARY:
+	case ACTION_QUEUE_LOG:
+	case ACTION_RULE_LIST:
+	case ACTION_PAUSES:
+		output_steer(o, cmd);
 		break;
 	case ACTION_LIMITS:
 	case ACTION_USER_LIMITS:
 		if (!head)
-			printf("%-10s %10s %14s %7s %s\n", "LIMIT", "USED",
+			printf("%-17s %10s %14s %7s %s\n", "LIMIT", "USED",
 			    "OF", "FREE IN", "USER");
 		head = true;
 		print_limit(o);
@@ -368,17 +287,39 @@ output_line(const json_t *o, void *arg)
 	}
 }
 
+/* What was done to messages, or would be. */
+static const char *
+steered(enum action action, bool count)
+{
+	static const char *const done[][2] = {
+		[ACTION_QUEUE_HOLD] = { "message%s held",
+		    "message%s would be held" },
+		[ACTION_QUEUE_RELEASE] = { "message%s released",
+		    "message%s would be released" },
+		[ACTION_QUEUE_FLUSH] = { "message%s flushed",
+		    "message%s would be flushed" },
+		[ACTION_QUEUE_EXPIRE] = { "message%s expired",
+		    "message%s would expire" },
+		[ACTION_QUEUE_FAIL] = { "message%s failed",
+		    "message%s would fail" },
+		[ACTION_QUEUE_DROP] = { "message%s dropped",
+		    "message%s would be dropped" },
+		[ACTION_QUEUE_REROUTE] = { "message%s rerouted",
+		    "message%s would be rerouted" }
+	};
+
+	return done[action][count];
+}
+
 /* What the number of an answer counts; NULL: it has none. */
 static const char *
-counted(enum action action)
+counted(enum action action, bool count)
 {
+	if (command_steers(action))
+		return steered(action, count);
 	switch (action) {
-	case ACTION_QUEUE_FLUSH:
-		return "message%s flushed";
-	case ACTION_QUEUE_REMOVE:
-		return "message%s removed";
-	case ACTION_QUEUE_RELEASE:
-		return "message%s released";
+	case ACTION_RULE_REMOVE:
+		return "rule%s removed";
 	case ACTION_LIMITS_RESET:
 		return "limit%s reset";
 	case ACTION_UNBAN:
@@ -405,10 +346,12 @@ print_count(long long n, const char *what)
 void
 output_end(const struct command *cmd, const json_t *end)
 {
-	const char	*what = counted(cmd->action);
+	const char	*what = counted(cmd->action, cmd->count);
 	long long	 n = output_num(end, "matched");
 	json_t		*o;
 
+	if (output_kept(cmd, use_json))
+		return;
 	if (what != NULL && use_json) {
 		if ((o = json_pack("{sI}", "matched", (json_int_t)n)) == NULL)
 			return;
@@ -416,6 +359,8 @@ output_end(const struct command *cmd, const json_t *end)
 		json_decref(o);
 	} else if (what != NULL)
 		print_count(n, what);
+	else if (cmd->action == ACTION_RULE_ADD)
+		output_number(end, use_json);
 	else if (!use_json && *output_str(end, "text") != '\0') {
 		output_text(stdout, output_str(end, "text"));
 		putchar('\n');

@@ -33,6 +33,10 @@ void	 output_column(const char *, int width);
 
 /* "45s", "12m", "3h10m", "2d4h" of seconds; into buf, which is returned. */
 char	*output_duration(char *buf, size_t size, long long seconds);
+/* "2026-11-22 09:31:46 +0100" of seconds since 1970; likewise. */
+char	*output_time(char *buf, size_t size, long long when);
+/* The name of a user of this host, or the number; likewise. */
+char	*output_user(char *buf, size_t size, long long uid);
 /* "512", "9.8k", "3.2M" of octets; into buf, which is returned. */
 char	*output_size(char *buf, size_t size, long long octets);
 

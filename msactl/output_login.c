@@ -122,7 +122,7 @@ print_facts(const json_t *o)
 	static const char *const names[] = {
 		"result", "reason", "user", "label", "block", "backend",
 		"cached", "banned", "login-refused", "granted", "own",
-		"sender", "rule", "relay", "recipient"
+		"sender", "rule", "relay", "recipient", "operator"
 	};
 	size_t	 i;
 

@@ -21,6 +21,7 @@
 #include "msactl/session.h"
 
 #define SIZE_MAX_FILE	(64 * 1024 * 1024)
+#define RANDOM		8	/* letters of a temporary name */
 
 /* The file that has the path now, locked; -1 when another took its place. */
 static int
@@ -145,14 +146,16 @@ void
 passwd_file_replace(struct passwd_file *f, struct slice text)
 {
 	char	 path[PATH_MAX];
-	int	 fd;
+	int	 fd, n;
 
 	if (text.len > SIZE_MAX_FILE)
 		errx(EXIT_ERROR, "%s: it would be larger than 64 MiB",
 		    f->path);
-	if (snprintf(path, sizeof(path), "%s.XXXXXXXX", f->path) >=
-	    (int)sizeof(path))
+	n = snprintf(path, sizeof(path), "%s.", f->path);
+	if (n < 0 || (size_t)n >= sizeof(path) - RANDOM)
 		errx(EXIT_ERROR, "%s: the path is too long", f->path);
+	memset(path + n, 'X', RANDOM);	/* which mkstemp() replaces */
+	path[n + RANDOM] = '\0';
 	if ((fd = mkstemp(path)) == -1)
 		err(EXIT_ERROR, "%s", path);
 	write_all(fd, text, path);

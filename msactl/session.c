@@ -130,6 +130,17 @@ answer_read(void)
 	return value;
 }
 
+void
+session_close(void)
+{
+	if (in != NULL)
+		fclose(in);
+	else if (sock != -1)
+		close(sock);
+	in = NULL;
+	sock = -1;
+}
+
 /* The exit code of the last line; says what went wrong. */
 static int
 end_code(const json_t *end)
@@ -139,11 +150,10 @@ end_code(const json_t *end)
 
 	status = json_integer_value(json_object_get(end, "status"));
 	reason = json_string_value(json_object_get(end, "error"));
-	if (status == EXIT_FINE)
-		return EXIT_FINE;
+	if (status == EXIT_FINE || status == EXIT_NO_MATCH)
+		return (int)status;
 	output_error(reason != NULL ? reason : "refused");
-	return status == EXIT_DENIED || status == EXIT_NO_MATCH ?
-	    (int)status : EXIT_ERROR;
+	return status == EXIT_DENIED ? (int)status : EXIT_ERROR;
 }
 
 int

@@ -15,10 +15,13 @@ enum {
 
 /* Connect to the control socket. 0, or an exit code with a message written. */
 int	 session_open(const char *path);
+/* Close it, so that it may be opened again. */
+void	 session_close(void);
 /*
  * Ask (request is taken), and call line() for each line of the answer but the
  * last, which goes into *end if end is not NULL (the caller's then; NULL when
- * there was none). Returns the exit code; a message was written if not 0.
+ * there was none). Returns the exit code; a message was written if it is
+ * neither 0 nor EXIT_NO_MATCH.
  */
 int	 session_ask(json_t *request, void (*line)(const json_t *, void *),
 	    void *arg, json_t **end);

@@ -25,6 +25,7 @@
 #include "msactl/session.h"
 #include "msactl/spool.h"
 #include "msactl/spool_files.h"
+#include "msactl/spool_state.h"
 #include "msad/queue/envelope.h"
 
 /* A message record or a removal: the newest message record counts. */
@@ -188,15 +189,6 @@ check(struct spool_files *f, struct spool_visit *v)
 
 /* --- dump --- */
 
-static json_t *
-text(struct slice t)
-{
-	json_t	*o = json_stringn(t.p, t.len);
-
-	/* not UTF-8, or none at all: the spool may hold anything */
-	return o != NULL ? o : json_string("?");
-}
-
 static void
 put_envelope(json_t *o, const struct record *r, const uint8_t *payload)
 {
@@ -218,61 +210,51 @@ put_envelope(json_t *o, const struct record *r, const uint8_t *payload)
 	if (e.not_before != 0)
 		json_object_set_new(o, "not-before",
 		    json_integer((json_int_t)e.not_before));
-	json_object_set_new(o, "user", text(e.user));
-	json_object_set_new(o, "tenant", text(e.tenant));
-	json_object_set_new(o, "relay", text(e.relay));
-	json_object_set_new(o, "msgid", text(e.msgid));
-	json_object_set_new(o, "from", text(e.sender));
+	json_object_set_new(o, "user", spool_text(e.user));
+	json_object_set_new(o, "tenant", spool_text(e.tenant));
+	json_object_set_new(o, "relay", spool_text(e.relay));
+	json_object_set_new(o, "msgid", spool_text(e.msgid));
+	json_object_set_new(o, "from", spool_text(e.sender));
 	rcpts = json_array();
 	while (envelope_rcpt(&e, &addr, &params))
-		json_array_append_new(rcpts, text(addr));
+		json_array_append_new(rcpts, spool_text(addr));
 	json_object_set_new(o, "to", rcpts);
 }
 
-static void
-put_state(json_t *o, const struct record *r, const uint8_t *payload)
-{
-	static const char *const	names[] = { "waiting", "inflight",
-		"done", "failed" };
-	struct rcpt_record		 st;
+static void	print_text(json_t *, const char *between);
 
-	json_object_set_new(o, "key", json_integer(r->key));
-	if (rcpt_record_decode(payload, r->len, &st) == -1 ||
-	    r->key >= ENVELOPE_RCPTS_MAX) {
-		json_object_set_new(o, "octets", json_integer(r->len));
-		return;
-	}
-	json_object_set_new(o, "state", json_string(names[st.status]));
-	json_object_set_new(o, "tries", json_integer(st.tries));
-	json_object_set_new(o, "last", json_integer((json_int_t)st.last));
-	json_object_set_new(o, "next", json_integer((json_int_t)st.next));
-	json_object_set_new(o, "code", json_integer(st.code));
-	json_object_set_new(o, "reply", text(st.reply));
+static void
+print_value(json_t *v)
+{
+	json_t	*e;
+	size_t	 i;
+
+	if (json_is_integer(v))
+		printf("%" JSON_INTEGER_FORMAT, json_integer_value(v));
+	else if (json_is_string(v))
+		output_text(stdout, json_string_value(v));
+	else if (json_is_object(v))
+		print_text(v, ";");
+	else
+		json_array_foreach(v, i, e) {
+			printf("%s", i > 0 ? "," : "");
+			print_value(e);
+		}
 }
 
-/* An object as "name=value ..." on a line. */
+/* An object as "name=value ..." */
 static void
-print_text(const json_t *o)
+print_text(json_t *o, const char *between)
 {
 	const char	*key;
-	json_t		*v, *e;
-	size_t		 i;
+	json_t		*v;
 	bool		 first = true;
 
-	json_object_foreach((json_t *)(uintptr_t)o, key, v) {
-		printf("%s%s=", first ? "" : " ", key);
+	json_object_foreach(o, key, v) {
+		printf("%s%s=", first ? "" : between, key);
 		first = false;
-		if (json_is_integer(v))
-			printf("%" JSON_INTEGER_FORMAT, json_integer_value(v));
-		else if (json_is_string(v))
-			output_text(stdout, json_string_value(v));
-		else
-			json_array_foreach(v, i, e) {
-				printf("%s", i > 0 ? "," : "");
-				output_text(stdout, json_string_value(e));
-			}
+		print_value(v);
 	}
-	printf("\n");
 }
 
 static void
@@ -296,11 +278,13 @@ dump_record(void *arg, const struct spool_segment *seg,
 	if (r->type == RECORD_MESSAGE)
 		put_envelope(o, r, payload);
 	else if (r->type == RECORD_STATE)
-		put_state(o, r, payload);
-	if (!s.json)
-		print_text(o);
-	else
+		spool_state_put(o, r, payload);
+	if (s.json) {
 		output_object(o);
+	} else {
+		print_text(o, " ");
+		printf("\n");
+	}
 	json_decref(o);
 }
 

@@ -275,7 +275,7 @@ send_grant(struct session *s)
 	ipc_start(queue, IPC_GRANT, s->sid);
 	ipc_put_u64(queue, s->frontend->epoch);
 	ipc_put_str(queue, x->user);
-	ipc_put_str(queue, "");
+	ipc_put_str(queue, s->block->tenant);
 	ipc_put_str(queue, s->block->name);
 	ipc_put_str(queue, x->mech->name);
 	ipc_put_u16(queue, s->listener);

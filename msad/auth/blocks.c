@@ -31,6 +31,7 @@ blocks_release(struct auth_block *block)
 	free(block->name);
 	free(block->service);
 	free(block->realm);
+	free(block->tenant);
 	free(block->host);
 	passfile_release(block->passfile);
 	conf_oauth_free(&block->oauth);
@@ -110,8 +111,9 @@ block_new(const struct conf_auth *conf)
 	block->service = strdup(conf->pam_service != NULL ?
 	    conf->pam_service : "");
 	block->realm = strdup(conf->realm != NULL ? conf->realm : "");
+	block->tenant = strdup(conf->tenant != NULL ? conf->tenant : "");
 	if (block->name == NULL || block->service == NULL ||
-	    block->realm == NULL) {
+	    block->realm == NULL || block->tenant == NULL) {
 		blocks_release(block);
 		return NULL;
 	}

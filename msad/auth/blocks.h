@@ -19,6 +19,7 @@ struct auth_block {
 	char		*name;
 	char		*service;	/* PAM's; "": not asked */
 	char		*realm;
+	char		*tenant;	/* "": none */
 	unsigned int	 mechs;		/* CONF_MECH_* */
 	unsigned int	 cache;		/* seconds; 0: off */
 	struct passfile	*passfile;	/* verifiers; see blocks_passfile() */

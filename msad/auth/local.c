@@ -351,7 +351,7 @@ send_grant(struct conn *c)
 	ipc_start(queue, IPC_GRANT, c->sid);
 	ipc_put_u64(queue, c->epoch);
 	ipc_put_str(queue, c->user);
-	ipc_put_str(queue, "");
+	ipc_put_str(queue, "");		/* in no tenant */
 	ipc_put_str(queue, "");
 	ipc_put_str(queue, "LOCAL");
 	ipc_put_u16(queue, IPC_LISTENER_LOCAL);

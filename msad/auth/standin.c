@@ -34,7 +34,7 @@ send_grant(struct ipc *queue, const struct session *s)
 	ipc_start(queue, IPC_GRANT, s->sid);
 	ipc_put_u64(queue, s->frontend->epoch);
 	ipc_put_str(queue, s->standin->user);
-	ipc_put_str(queue, "");
+	ipc_put_str(queue, s->block->tenant);
 	ipc_put_str(queue, s->block->name);
 	ipc_put_str(queue, "ADDRESS");
 	ipc_put_u16(queue, s->listener);

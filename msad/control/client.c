@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <event2/buffer.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@
 #define ACCEPT_PAUSE	1	/* seconds, when descriptors are out */
 #define ACCEPT_BATCH	16
 #define PIECES_MAX	64	/* of a line in the buffer */
+#define REQUEST_SHOWN_MAX 300	/* octets of a selection in the log */
 
 struct client_list	 clients = TAILQ_HEAD_INITIALIZER(clients);
 
@@ -41,12 +43,16 @@ static struct event	*listen_event;
 static struct event	*pause_event;
 
 static void	 client_input(struct client *);
+static void	 client_log(const struct client *, int, uint64_t);
 
 static void
 client_free(struct client *c)
 {
 	TAILQ_REMOVE(&clients, c, entry);
 	nclients--;
+	/* Who goes away half-way has had a part of the answer. */
+	if (c->asking)
+		client_log(c, 1, c->question.matched);
 	question_clear(&c->question);
 	event_free(c->timer);
 	bufferevent_free(c->bev);
@@ -69,6 +75,15 @@ client_drained(const struct client *c)
 {
 	return evbuffer_get_length(bufferevent_get_output(c->bev)) <=
 	    CLIENT_OUT_LOW;
+}
+
+bool
+client_gone(const struct client *c)
+{
+	struct pollfd	 pfd = { bufferevent_getfd(c->bev), 0, 0 };
+
+	return c->dead || (poll(&pfd, 1, 0) == 1 &&
+	    (pfd.revents & (POLLHUP | POLLERR)) != 0);
 }
 
 void
@@ -125,15 +140,53 @@ client_line(struct client *c, json_t *value)
 	json_decref(value);
 }
 
-/* Does it only look? */
+/* Does it only look? Who reads users' mail is worth a line, though. */
 static bool
-is_look(enum request_cmd cmd)
+is_look(const struct request *req)
 {
-	return cmd == REQUEST_STATUS || cmd == REQUEST_STATS ||
-	    cmd == REQUEST_QUEUE_LIST || cmd == REQUEST_QUEUE_SHOW ||
-	    cmd == REQUEST_USERS || cmd == REQUEST_BANS ||
-	    cmd == REQUEST_GRANTS || cmd == REQUEST_TEST_SESSION ||
-	    cmd == REQUEST_LIMITS || cmd == REQUEST_USER_LIMITS;
+	switch (req->cmd) {
+	case REQUEST_STATUS:
+	case REQUEST_STATS:
+	case REQUEST_QUEUE_LIST:
+	case REQUEST_QUEUE_AGE:
+	case REQUEST_QUEUE_SUMMARY:
+	case REQUEST_QUEUE_SHOW:
+	case REQUEST_QUEUE_LOG:
+	case REQUEST_RULE_LIST:
+	case REQUEST_PAUSES:
+	case REQUEST_USERS:
+	case REQUEST_BANS:
+	case REQUEST_GRANTS:
+	case REQUEST_TEST_SESSION:
+	case REQUEST_LIMITS:
+	case REQUEST_USER_LIMITS:
+		return true;
+	default:
+		return req->count;
+	}
+}
+
+/* What a request was about, in keys of the log. */
+static void
+put_detail(const struct request *req, char *buf, size_t size)
+{
+	char	 select[REQUEST_SHOWN_MAX], *p;
+	size_t	 n = 0;
+
+	buf[0] = '\0';
+	if (req->select[0] != '\0') {
+		strlcpy(select, req->select, sizeof(select));
+		for (p = select; *p != '\0'; p++)
+			if (*p == '\n')
+				*p = ',';
+		n += (size_t)snprintf(buf + n, size - n, " select=%s",
+		    log_q(select));
+	}
+	if (req->cmd == REQUEST_QUEUE_REROUTE)
+		n += (size_t)snprintf(buf + n, size - n, " relay=%s",
+		    log_q(req->to));
+	if (req->reason[0] != '\0' && n < size)
+		snprintf(buf + n, size - n, " reason=%s", log_q(req->reason));
 }
 
 /* What changed something is worth a line of the log. */
@@ -141,15 +194,15 @@ static void
 client_log(const struct client *c, int status, uint64_t matched)
 {
 	const struct request	*req = &c->question.req;
-	int			 level = is_look(req->cmd) ? LOG_DEBUG :
-				    LOG_INFO;
-	char			 q[32] = "";
+	int			 level = is_look(req) ? LOG_DEBUG : LOG_INFO;
+	char			 q[32] = "", detail[2048];
 
 	if (req->id != 0)
 		snprintf(q, sizeof(q), " q=%llx", (unsigned long long)req->id);
-	log_msg(level, "event=control-request%s uid=%u command=%s all=%d "
+	put_detail(req, detail, sizeof(detail));
+	log_msg(level, "event=control-request%s uid=%u command=%s all=%d%s "
 	    "status=%d matched=%llu", q, (unsigned int)c->peer.uid,
-	    log_q(request_name(req->cmd)), req->all, status,
+	    log_q(request_name(req->cmd)), req->all, detail, status,
 	    (unsigned long long)matched);
 }
 

@@ -51,6 +51,8 @@ void	 client_end(struct client *, int status, const char *reason,
 	    json_t *extra);
 /* Has the client read enough to be given more? */
 bool	 client_drained(const struct client *);
+/* Has it closed its socket, both ways? Nobody is there to read an answer. */
+bool	 client_gone(const struct client *);
 /* Wait seconds for what the question waits for, not longer. */
 void	 client_patience(struct client *, unsigned int seconds);
 

@@ -1,12 +1,13 @@
 /*
- * What a request needs to be answered: questions to the queue and to msad, and
- * the pages of counters.
+ * What a request needs to be answered: questions to the queue, to auth and to
+ * msad, and the pages of counters.
  *
  * Runs in msad-control, called by client.c with a parsed request, and by the
  * channels with what the other processes answer. An answer whose client is
- * gone meanwhile is read and forgotten. The queue's content is listed a page
- * at a time: the next page is asked for when the client has read the last, so
- * that a listing of any length takes a bounded amount of memory here.
+ * gone meanwhile is read and forgotten. The queue's content is listed, and
+ * changed, a page at a time: the next page is asked for when the client has
+ * read the last, so that a listing of any length takes a bounded amount of
+ * memory here, and not at all when the client is gone.
  */
 #include <sys/types.h>
 
@@ -29,20 +30,6 @@
 
 #define PATIENCE_RELOAD	60
 
-/* Of CTL_QUEUE_RCPT. */
-enum rcpt_state {
-	RCPT_WAITING, RCPT_INFLIGHT, RCPT_DONE, RCPT_FAILED, RCPT_HELD
-};
-
-static const char *const rcpt_states[] = {
-	[RCPT_WAITING] = "waiting",
-	[RCPT_INFLIGHT] = "inflight",
-	[RCPT_DONE] = "done",
-	[RCPT_FAILED] = "failed",
-	[RCPT_HELD] = "held"
-};
-#define RCPT_STATES	(sizeof(rcpt_states) / sizeof(rcpt_states[0]))
-
 static struct ipc	*queue, *auth;
 static uint64_t		 last_sid;
 
@@ -52,6 +39,7 @@ question_clear(struct question *q)
 	json_decref(q->processes);
 	json_decref(q->message);
 	json_decref(q->facts);
+	json_decref(q->ages);
 	explicit_bzero(q, sizeof(*q));	/* there may be a password in it */
 	q->role = ROLE_MAX;
 }
@@ -154,9 +142,20 @@ accepting(const json_t *processes)
 	uint64_t	 sums[STAT_MAX];
 
 	pages_sum(sums);
-	return sums[STAT_QUEUE_STOPPED] == 0 && queue != NULL &&
+	return sums[STAT_QUEUE_STOPPED] == 0 &&
+	    sums[STAT_QUEUE_PAUSED] == 0 && queue != NULL &&
 	    runs(processes, "frontend") && runs(processes, "auth") &&
 	    runs(processes, "keys") && runs(processes, "queue");
+}
+
+/* Has an operator paused the acceptance of mail? */
+static bool
+is_paused(void)
+{
+	uint64_t	 sums[STAT_MAX];
+
+	pages_sum(sums);
+	return sums[STAT_QUEUE_PAUSED] != 0;
 }
 
 static void
@@ -164,9 +163,9 @@ status_end(struct client *c)
 {
 	struct question	*q = &c->question;
 
-	client_line(c, json_pack("{sssbsO}", "version", MSAD_VERSION,
+	client_line(c, json_pack("{sssbsOsb}", "version", MSAD_VERSION,
 	    "accepting", (int)accepting(q->processes),
-	    "processes", q->processes));
+	    "processes", q->processes, "paused", (int)is_paused()));
 	client_end(c, 0, "", NULL);
 }
 
@@ -232,329 +231,38 @@ question_client(const struct ipc_msg *msg, enum ipc_role role)
 	return c != NULL && c->question.role == role ? c : NULL;
 }
 
-static const unsigned int	 queue_types[REQUEST_CMDS] = {
-	[REQUEST_QUEUE_LIST] = IPC_CTL_QUEUE_LIST,
-	[REQUEST_QUEUE_SHOW] = IPC_CTL_QUEUE_SHOW,
-	[REQUEST_QUEUE_FLUSH] = IPC_CTL_QUEUE_FLUSH,
-	[REQUEST_QUEUE_REMOVE] = IPC_CTL_QUEUE_REMOVE,
-	[REQUEST_QUEUE_RELEASE] = IPC_CTL_QUEUE_RELEASE,
-	[REQUEST_LIMITS] = IPC_CTL_LIMITS,
-	[REQUEST_USER_LIMITS] = IPC_CTL_LIMITS,
-	[REQUEST_LIMITS_RESET] = IPC_CTL_LIMITS_RESET
-};
-
-/* Is it listed a page at a time? */
-static bool
-is_list(enum request_cmd cmd)
-{
-	return cmd == REQUEST_QUEUE_LIST || cmd == REQUEST_LIMITS ||
-	    cmd == REQUEST_USER_LIMITS;
-}
-
-static void
-queue_begin(struct client *c)
-{
-	const struct request	*req = &c->question.req;
-	struct ipc		*ch;
-
-	if ((ch = question_start(c, ROLE_QUEUE, queue_types[req->cmd])) ==
-	    NULL)
-		return;
-	if (req->cmd == REQUEST_QUEUE_LIST) {
-		ipc_put_u64(ch, c->question.after);
-		ipc_put_u16(ch, LIST_PAGE);
-	} else if (is_list(req->cmd)) {
-		ipc_put_u32(ch, (uint32_t)c->question.after);
-		ipc_put_u16(ch, LIST_PAGE);
-		ipc_put_str(ch, req->user);
-	} else if (req->cmd == REQUEST_LIMITS_RESET) {
-		ipc_put_str(ch, req->user);
-	} else {
-		if (req->cmd != REQUEST_QUEUE_SHOW)
-			ipc_put_u8(ch, req->all);
-		ipc_put_u64(ch, req->id);
-	}
-	ipc_send(ch);
-}
-
-/* --- the queue: answers --- */
-
-static bool
-is_state(const json_t *rcpt, enum rcpt_state state)
-{
-	const char	*s = json_string_value(json_object_get(rcpt, "state"));
-
-	return s != NULL && strcmp(s, rcpt_states[state]) == 0;
-}
-
-static json_int_t
-member(const json_t *o, const char *name)
-{
-	return json_integer_value(json_object_get(o, name));
-}
-
-/* The recipient that speaks for the message: in flight, else due first. */
-static json_t *
-foremost(const json_t *rcpts)
-{
-	json_t	*best = NULL, *r;
-	size_t	 i;
-
-	json_array_foreach(rcpts, i, r) {
-		if (is_state(r, RCPT_INFLIGHT))
-			return r;
-		if (is_state(r, RCPT_WAITING) && (best == NULL ||
-		    !is_state(best, RCPT_WAITING) ||
-		    member(r, "next") < member(best, "next")))
-			best = r;
-		else if (best == NULL)
-			best = r;
-	}
-	return best;
-}
-
-/* A message and its recipients are complete: one line of the answer. */
-static void
-message_end(struct client *c)
-{
-	static const char *const names[] = { "state", "tries", "next", "last" };
-	json_t		*message = c->question.message, *r;
-	size_t		 i;
-
-	if (message == NULL)
-		return;
-	c->question.message = NULL;
-	r = foremost(json_object_get(message, "rcpts"));
-	for (i = 0; r != NULL && i < sizeof(names) / sizeof(names[0]); i++)
-		json_object_set(message, names[i], json_object_get(r,
-		    names[i]));
-	client_line(c, message);
-}
-
-static json_t *
-message_read(struct ipc_reader *r)
-{
-	struct slice	 user, tenant, from;
-	uint64_t	 id, when, size;
-
-	id = ipc_get_u64(r);
-	when = ipc_get_u64(r);
-	size = ipc_get_u64(r);
-	user = ipc_get_str(r);
-	tenant = ipc_get_str(r);
-	from = ipc_get_str(r);
-	ipc_get_u32(r);		/* how many: they follow */
-	if (!ipc_done(r))
-		return NULL;
-	return json_pack("{sososososososo}", "id", answer_id(id),
-	    "time", answer_number(when), "size", answer_number(size),
-	    "user", answer_text(user), "tenant", answer_text(tenant),
-	    "from", answer_text(from), "rcpts", json_array());
-}
-
-static int
-on_message(struct ipc *ch, struct ipc_msg *msg, void *arg)
-{
-	struct client		*c = question_client(msg, ROLE_QUEUE);
-	struct ipc_reader	 r;
-	json_t			*message;
-
-	(void)ch;
-	(void)arg;
-	ipc_reader(&r, msg);
-	message = message_read(&r);
-	if (!ipc_done(&r)) {
-		json_decref(message);
-		return -1;
-	}
-	if (c == NULL) {
-		json_decref(message);
-		return 0;
-	}
-	message_end(c);
-	c->question.message = message;
-	return 0;
-}
-
-static json_t *
-rcpt_read(struct ipc_reader *r)
-{
-	struct slice	 to, last, relay;
-	uint32_t	 tries;
-	uint64_t	 next;
-	uint8_t		 state;
-
-	to = ipc_get_str(r);
-	state = ipc_get_u8(r);
-	tries = ipc_get_u32(r);
-	next = ipc_get_u64(r);
-	last = ipc_get_str(r);
-	relay = ipc_get_str(r);
-	if (state >= RCPT_STATES)
-		r->bad = 1;
-	if (!ipc_done(r))
-		return NULL;
-	return json_pack("{sosssIsososo}", "to", answer_text(to),
-	    "state", rcpt_states[state], "tries", (json_int_t)tries,
-	    "next", answer_number(next), "last", answer_text(last),
-	    "relay", answer_text(relay));
-}
-
-static int
-on_rcpt(struct ipc *ch, struct ipc_msg *msg, void *arg)
-{
-	struct client		*c = question_client(msg, ROLE_QUEUE);
-	struct ipc_reader	 r;
-	json_t			*rcpt;
-
-	(void)ch;
-	(void)arg;
-	ipc_reader(&r, msg);
-	rcpt = rcpt_read(&r);
-	if (!ipc_done(&r)) {
-		json_decref(rcpt);
-		return -1;
-	}
-	if (c == NULL || c->question.message == NULL) {
-		json_decref(rcpt);
-		return 0;
-	}
-	json_array_append_new(json_object_get(c->question.message, "rcpts"),
-	    rcpt);
-	return 0;
-}
-
-static json_t *
-limit_read(struct ipc_reader *r)
-{
-	static const char *const kinds[] = {
-		NULL, "credential", "messages", "recipients", "bytes"
-	};
-	struct slice	 space, user, label;
-	uint64_t	 used, limit, wait;
-	uint32_t	 period;
-	uint8_t		 kind;
-	bool		 credential;
-
-	kind = ipc_get_u8(r);
-	space = ipc_get_str(r);
-	user = ipc_get_str(r);
-	label = ipc_get_str(r);
-	used = ipc_get_u64(r);
-	limit = ipc_get_u64(r);
-	period = ipc_get_u32(r);
-	wait = ipc_get_u64(r);
-	if (kind == 0 || kind >= sizeof(kinds) / sizeof(kinds[0]))
-		r->bad = 1;
-	if (!ipc_done(r))
-		return NULL;
-	credential = kind == 1;
-	return json_pack("{sosososssososIso}", "user", answer_text(user),
-	    "tenant", answer_text(credential ? SLICE("", 0) : space),
-	    "label", answer_text(label), "limit", kinds[kind],
-	    "used", answer_number(used), "max", answer_number(limit),
-	    "period", (json_int_t)period, "wait", answer_number(wait));
-}
-
-static int
-on_limit(struct ipc *ch, struct ipc_msg *msg, void *arg)
-{
-	struct client		*c = question_client(msg, ROLE_QUEUE);
-	struct ipc_reader	 r;
-	json_t			*line;
-
-	(void)ch;
-	(void)arg;
-	ipc_reader(&r, msg);
-	line = limit_read(&r);
-	if (!ipc_done(&r)) {
-		json_decref(line);
-		return -1;
-	}
-	if (c == NULL)
-		json_decref(line);
-	else
-		client_line(c, line);
-	return 0;
-}
-
 void
 question_next(struct client *c)
 {
+	if (client_gone(c)) {
+		client_end(c, 1, "the caller went away", NULL);
+		return;
+	}
 	c->question.paused = true;
 	evtimer_del(c->timer);
 	question_resume(c);
 }
 
-static void
-queue_end(struct client *c, int status, uint64_t after, const char *reason)
+int
+question_end(const struct ipc_msg *msg, enum ipc_role role, struct client **c,
+    int *status, uint64_t *place, char *reason)
 {
-	enum request_cmd	 cmd = c->question.req.cmd;
-	json_t			*extra = NULL;
-
-	message_end(c);
-	if (cmd == REQUEST_USERS && status == 0 && after != 0) {
-		question_next(c);
-		return;
-	}
-	if (cmd == REQUEST_TEST_SESSION && status == 0)
-		question_facts(c);
-	if (is_list(cmd)) {
-		if (status == 0 && after != 0) {
-			c->question.after = after;
-			question_next(c);
-			return;
-		}
-		if (status == 5)
-			status = 0;	/* an empty queue is no failure */
-	}
-	if (status == 0)
-		reason = "";
-	else if (*reason == '\0')
-		reason = status == 5 ? "no message matches" :
-		    "the queue refused";
-	if (cmd == REQUEST_QUEUE_FLUSH || cmd == REQUEST_QUEUE_REMOVE ||
-	    cmd == REQUEST_QUEUE_RELEASE || cmd == REQUEST_LIMITS_RESET)
-		extra = json_pack("{so}", "matched",
-		    answer_number(c->question.matched));
-	client_end(c, status, reason, extra);
-}
-
-static int
-on_end(struct ipc *ch, struct ipc_msg *msg, void *arg)
-{
-	struct client		*c = question_client(msg, ROLE_QUEUE);
 	struct ipc_reader	 r;
 	uint32_t		 matched;
-	uint64_t		 after;
-	uint8_t			 status;
-	char			 reason[1024];
 
-	(void)ch;
-	(void)arg;
+	*c = question_client(msg, role);
 	ipc_reader(&r, msg);
-	status = ipc_get_u8(&r);
+	*status = ipc_get_u8(&r);
 	matched = ipc_get_u32(&r);
-	after = ipc_get_u64(&r);
-	ipc_copy_str(&r, reason, sizeof(reason));
+	*place = ipc_get_u64(&r);
+	ipc_copy_str(&r, reason, QUESTION_REASON_MAX);
 	if (!ipc_done(&r))
 		return -1;
-	if (c == NULL)
+	if (*c == NULL)
 		return 0;
-	c->question.matched += matched;
-	queue_end(c, status, after, reason);
-	return 0;
+	(*c)->question.matched += matched;
+	return 1;
 }
-
-const struct ipc_handler	 question_queue_handlers[] = {
-	{ IPC_CTL_QUEUE_MESSAGE, on_message },
-	{ IPC_CTL_QUEUE_RCPT, on_rcpt },
-	{ IPC_CTL_LIMIT, on_limit },
-	{ IPC_CTL_QUEUE_USER, question_user },
-	{ IPC_CTL_QUEUE_FACT, question_queue_fact },
-	{ IPC_CTL_QUEUE_END, on_end },
-	{ 0, NULL }
-};
 
 /* --- all --- */
 
@@ -584,14 +292,28 @@ question_timeout(struct client *c)
 static void (*const beginnings[REQUEST_CMDS])(struct client *) = {
 	[REQUEST_STATUS] = parent_begin,
 	[REQUEST_STATS] = stats_begin,
-	[REQUEST_QUEUE_LIST] = queue_begin,
-	[REQUEST_QUEUE_SHOW] = queue_begin,
-	[REQUEST_QUEUE_FLUSH] = queue_begin,
-	[REQUEST_QUEUE_REMOVE] = queue_begin,
-	[REQUEST_QUEUE_RELEASE] = queue_begin,
-	[REQUEST_LIMITS] = queue_begin,
-	[REQUEST_USER_LIMITS] = queue_begin,
-	[REQUEST_LIMITS_RESET] = queue_begin,
+	[REQUEST_QUEUE_LIST] = question_queue_begin,
+	[REQUEST_QUEUE_AGE] = question_queue_begin,
+	[REQUEST_QUEUE_SUMMARY] = question_queue_begin,
+	[REQUEST_QUEUE_SHOW] = question_queue_begin,
+	[REQUEST_QUEUE_CAT] = question_queue_begin,
+	[REQUEST_QUEUE_LOG] = question_queue_begin,
+	[REQUEST_QUEUE_HOLD] = question_queue_begin,
+	[REQUEST_QUEUE_RELEASE] = question_queue_begin,
+	[REQUEST_QUEUE_FLUSH] = question_queue_begin,
+	[REQUEST_QUEUE_EXPIRE] = question_queue_begin,
+	[REQUEST_QUEUE_FAIL] = question_queue_begin,
+	[REQUEST_QUEUE_DROP] = question_queue_begin,
+	[REQUEST_QUEUE_REROUTE] = question_queue_begin,
+	[REQUEST_RULE_ADD] = question_queue_begin,
+	[REQUEST_RULE_LIST] = question_queue_begin,
+	[REQUEST_RULE_REMOVE] = question_queue_begin,
+	[REQUEST_PAUSE] = question_queue_begin,
+	[REQUEST_RESUME] = question_queue_begin,
+	[REQUEST_PAUSES] = question_queue_begin,
+	[REQUEST_LIMITS] = question_queue_begin,
+	[REQUEST_USER_LIMITS] = question_queue_begin,
+	[REQUEST_LIMITS_RESET] = question_queue_begin,
 	[REQUEST_RELOAD] = parent_begin,
 	[REQUEST_LOGLEVEL] = parent_begin,
 	[REQUEST_USERS] = question_users_begin,

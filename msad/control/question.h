@@ -21,6 +21,7 @@ struct question {
 	json_t		*processes;	/* array of show status */
 	json_t		*message;	/* of the queue, recipients coming */
 	json_t		*facts;		/* of a test, so far */
+	json_t		*ages;		/* of queue age, so far */
 	uint64_t	 after;		/* lists: where to go on */
 	uint64_t	 epoch;		/* show users: likewise */
 	bool		 paused;	/* the client has to read first */

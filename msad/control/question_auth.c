@@ -208,31 +208,20 @@ finish(struct client *c, uint64_t after)
 static int
 on_end(struct ipc *ch, struct ipc_msg *msg, void *arg)
 {
-	struct client		*c = question_client(msg, ROLE_AUTH);
-	struct ipc_reader	 r;
-	uint32_t		 matched;
-	uint64_t		 after;
-	uint8_t			 status;
-	char			 reason[1024];
+	struct client	*c;
+	char		 reason[QUESTION_REASON_MAX];
+	uint64_t	 place;
+	int		 status, n;
 
 	(void)ch;
 	(void)arg;
-	ipc_reader(&r, msg);
-	status = ipc_get_u8(&r);
-	matched = ipc_get_u32(&r);
-	after = ipc_get_u64(&r);
-	ipc_copy_str(&r, reason, sizeof(reason));
-	if (!ipc_done(&r))
-		return -1;
-	if (c == NULL)
-		return 0;
-	c->question.matched += matched;
-	if (status == 0)
-		finish(c, after);
-	else
+	n = question_end(msg, ROLE_AUTH, &c, &status, &place, reason);
+	if (n == 1 && status == 0)
+		finish(c, place);
+	else if (n == 1)
 		client_end(c, status, reason[0] != '\0' ? reason :
 		    "the authenticator refused", NULL);
-	return 0;
+	return n == -1 ? -1 : 0;
 }
 
 const struct ipc_handler	 question_auth_handlers[] = {

@@ -5,22 +5,43 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/selection.h"
+
 /* Octets of a request line, its LF not counted. */
-#define REQUEST_MAX	8192
+#define REQUEST_MAX	16384
 /* Octets of a user's own address in one. */
 #define REQUEST_USER_MAX	512
+/* Octets of a reason, and of the name of what is paused. */
+#define REQUEST_REASON_MAX	512
+#define REQUEST_NAME_MAX	512
 
 enum request_cmd {
 	REQUEST_STATUS,			/* "show status" */
 	REQUEST_STATS,			/* "show stats" */
-	REQUEST_QUEUE_LIST,		/* "queue list" */
+	REQUEST_QUEUE_LIST,		/* "queue list": select, or all */
+	REQUEST_QUEUE_AGE,		/* "queue age": likewise */
+	REQUEST_QUEUE_SUMMARY,		/* "queue summary": what, or relay */
 	REQUEST_QUEUE_SHOW,		/* "queue show": id */
-	REQUEST_QUEUE_FLUSH,		/* "queue flush": id, or all */
-	REQUEST_QUEUE_REMOVE,		/* "queue remove": id, or all */
-	REQUEST_QUEUE_RELEASE,		/* "queue release": id, or all */
+	REQUEST_QUEUE_CAT,		/* "queue cat": id */
+	REQUEST_QUEUE_LOG,		/* "queue log": id */
+	/* "queue ...": select, and count: true when nothing is changed */
+	REQUEST_QUEUE_HOLD,		/* may have a reason */
+	REQUEST_QUEUE_RELEASE,
+	REQUEST_QUEUE_FLUSH,
+	REQUEST_QUEUE_EXPIRE,
+	REQUEST_QUEUE_FAIL,		/* may have a reason */
+	REQUEST_QUEUE_DROP,
+	REQUEST_QUEUE_REROUTE,		/* to: a relay */
+	REQUEST_RULE_ADD,		/* "queue rule add": what, select,
+					 * seconds; may have a reason */
+	REQUEST_RULE_LIST,		/* "queue rule list" */
+	REQUEST_RULE_REMOVE,		/* "queue rule remove": number, all */
+	REQUEST_PAUSE,			/* "pause": what, name, seconds */
+	REQUEST_RESUME,			/* "resume": what, name */
+	REQUEST_PAUSES,			/* "show pauses" */
 	REQUEST_LIMITS,			/* "show limits" */
 	REQUEST_USER_LIMITS,		/* "user limits": user */
-	REQUEST_LIMITS_RESET,		/* "limits reset": user */
+	REQUEST_LIMITS_RESET,		/* "limits reset": user, or tenant */
 	REQUEST_RELOAD,			/* "reload" */
 	REQUEST_LOGLEVEL,		/* "log level": level */
 	REQUEST_USERS,			/* "show users" */
@@ -43,6 +64,10 @@ struct request {
 	uint64_t	 id;		/* of a message; 0: none given */
 	int		 level;		/* LOG_ERR to LOG_DEBUG */
 	uint32_t	 seconds;	/* 0: none given */
+	uint32_t	 number;	/* of a rule; 0: none given */
+	bool		 count;		/* change nothing, say how many */
+	/* enum group_key, rule_action or pause_kind, by cmd */
+	uint8_t		 what;
 	/* "" where none was given; none has control characters */
 	char		 network[64];
 	char		 address[64];
@@ -51,6 +76,10 @@ struct request {
 	char		 from[1025];
 	char		 to[1025];
 	char		 password[1025];	/* to be wiped */
+	char		 reason[REQUEST_REASON_MAX + 1];
+	char		 name[REQUEST_NAME_MAX + 1];
+	/* as selection.h has it, not parsed; "" where none was given */
+	char		 select[SELECTION_TEXT_MAX + 1];
 };
 
 /*

@@ -208,6 +208,7 @@ settings_new(const struct conf *conf, const struct conf_listener *l,
 	}
 	set->refs = 1;
 	set->index = (uint16_t)l->index;
+	set->port = l->port;
 	set->implicit = l->tls == CONF_LISTEN_TLS;
 	set->optional = l->optional;
 	set->message_size = conf->message_size;

@@ -26,6 +26,7 @@ struct settings {
 	uint64_t	 message_size;
 	unsigned int	 proxy;		/* CONF_PROXY_*: a header is due */
 	bool		 early_reject;
+	uint16_t	 port;		/* as configured; 0: local socket */
 	struct conf_limits limits;
 	unsigned int	 mechs;		/* CONF_MECH_* */
 	struct tls	*tls;

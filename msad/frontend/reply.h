@@ -21,6 +21,8 @@
 	X(HELO, 250, "", "%h") \
 	X(OK, 250, "2.0.0", "Ok") \
 	X(SENDER_OK, 250, "2.1.0", "Sender ok") \
+	X(PRIORITY_CHANGED, 250, "2.3.6", "%d is the priority of the message " \
+	    "now: you may not ask for a higher one") \
 	X(RCPT_OK, 250, "2.1.5", "Recipient ok") \
 	X(CHUNK_OK, 250, "2.0.0", "The chunk is taken, send the next one") \
 	X(QUEUED, 250, "2.0.0", "Message accepted and queued as %d") \
@@ -45,10 +47,17 @@
 	X(CHUNK_LOST, 421, "4.7.0", "%h The size of the chunk cannot be " \
 	    "read, so its end is not known; closing the connection") \
 	X(RATE, 450, "4.7.1", "You have sent as much as you may for now; %d") \
+	X(PRIORITY_LATER, 450, "4.7.15", "Only urgent mail is taken just " \
+	    "now; send the message later, or with a priority of %d or " \
+	    "more") \
 	X(TROUBLE, 451, "4.3.0", "Local trouble, nothing was accepted; try " \
 	    "again later") \
+	X(PAUSED, 451, "4.3.0", "No mail is accepted just now: the operator " \
+	    "has paused it; try again later") \
 	X(NO_SPACE, 452, "4.3.1", "No space for mail just now, try again " \
 	    "later") \
+	X(QUEUE_FULL, 452, "4.3.1", "Too much of your mail waits to be " \
+	    "delivered; try again when some of it is gone") \
 	X(TOO_MANY_RCPTS, 452, "4.5.3", "Too many recipients, send the rest " \
 	    "in another message") \
 	X(NO_TLS, 454, "4.7.0", "TLS is not available just now, try again " \
@@ -73,6 +82,11 @@
 	    "valid base64") \
 	X(BAD_PARAMETER, 501, "5.5.4", "A parameter is missing, repeated or " \
 	    "has a bad value") \
+	X(HOLD_PAST, 501, "5.5.4", "The time until which the message is to " \
+	    "be held is not one to come") \
+	X(HOLD_FAR, 501, "5.5.4", "A message is held for %d seconds at most") \
+	X(HOLD_BY, 501, "5.5.4", "The message is to be held for longer than " \
+	    "it has to be delivered") \
 	X(AUTH_CANCELLED, 501, "5.7.0", "Authentication cancelled") \
 	X(NOT_IMPLEMENTED, 502, "5.5.1", "This command is not offered here") \
 	X(NEED_HELO, 503, "5.5.1", "Say EHLO first") \
@@ -113,8 +127,16 @@
 	X(RCPT_DENIED, 550, "5.7.1", "You may not send to this recipient") \
 	X(NO_ROUTE, 550, "5.7.1", "Your login may not send mail this way; " \
 	    "ask your administrator") \
+	X(RULE, 550, "5.7.1", "Mail like this is not accepted now: %d") \
+	X(PRIORITY_FLOOR, 550, "5.7.15", "Mail of so low a priority is not " \
+	    "taken here; it must be %d or more") \
 	X(TOO_BIG, 552, "5.3.4", "The message is too big; send less or in " \
 	    "parts") \
+	X(HELD_QUOTA, 552, "5.7.16", "Too many of your messages wait for a " \
+	    "time that you gave; send this one without, or wait until some " \
+	    "have gone") \
+	X(PRIORITY_SIZE, 552, "5.7.16", "The message is too big for its " \
+	    "priority: %d") \
 	X(RCPT_8BIT, 553, "5.6.7", "The recipient address has characters " \
 	    "outside ASCII, for which MAIL needs SMTPUTF8") \
 	X(BARRED_GREETING, 554, "", "%h No mail is accepted from your " \
@@ -129,7 +151,9 @@
 	X(NO_RCPTS, 554, "5.5.1", "No recipient was accepted") \
 	X(MALFORMED, 554, "5.6.0", "The message is malformed: %d") \
 	X(UNKNOWN_PARAMETER, 555, "5.5.4", "A parameter of the command is " \
-	    "not supported here")
+	    "not supported here") \
+	X(BY_SHORT, 555, "5.5.4", "The time to deliver by must be %d seconds " \
+	    "ahead or more")
 
 enum reply {
 	REPLY_NONE = 0,
@@ -158,7 +182,10 @@ unsigned int reply_code(enum reply);
 const char *reply_enhanced(enum reply);
 /* The sentence with its marks, for the log. */
 const char *reply_text(enum reply);
-/* The reply for a verdict of queue or auth that is not VERDICT_OK. */
+/*
+ * The reply for a verdict of queue or auth that is not VERDICT_OK: always a
+ * refusal (smtp.c knows of VERDICT_PRIORITY_CHANGED).
+ */
 enum reply reply_of_verdict(unsigned int verdict);
 
 #endif

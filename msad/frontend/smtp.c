@@ -18,6 +18,7 @@
 #include "msad/frontend/chunk.h"
 #include "msad/frontend/command.h"
 #include "msad/frontend/complete.h"
+#include "msad/frontend/extension.h"
 #include "msad/frontend/frontend.h"
 #include "msad/frontend/sasl.h"
 #include "msad/frontend/smtp.h"
@@ -30,21 +31,6 @@
 #define FLUSHES		0x10	/* its reply is not held back (RFC 2920) */
 #define COMPLETE_MAX	255	/* a path and a NUL */
 #define ARGS_MAX	8500	/* a command line and a domain */
-
-/* What EHLO lists with parameters of MAIL and RCPT; AUTH= is always taken. */
-#define EXTENSIONS	(EXT_SIZE | EXT_8BITMIME | EXT_AUTH | EXT_DSN | \
-			    EXT_SMTPUTF8)
-
-/*
- * The same with BINARYMIME: what is binary is converted here, so that it is
- * offered when that is not switched off (RFC 3030 section 3).
- */
-static unsigned int
-extensions(void)
-{
-	return child_conf()->convert_off ? EXTENSIONS :
-	    EXTENSIONS | EXT_BINARYMIME;
-}
 
 struct rule {
 	unsigned int	 flags;
@@ -110,7 +96,7 @@ static void
 smtp_ehlo(struct session *s, struct slice args)
 {
 	const char	*mechs = "";
-	char		 text[1024];
+	char		 text[1536], lines[EXTENSION_LINES_MAX];
 	int		 n;
 
 	if (take_helo(s, args) == -1)
@@ -118,6 +104,7 @@ smtp_ehlo(struct session *s, struct slice args)
 	s->esmtp = true;
 	if (s->c.tls != NULL && sasl_open(s))
 		mechs = sasl_mechanisms(s);
+	extension_lines(s, lines);
 	n = snprintf(text, sizeof(text), "250-%.255s\r\n250-PIPELINING\r\n"
 	    "250-SIZE %llu\r\n250-LIMITS MAILMAX=%llu RCPTMAX=%llu\r\n"
 	    "250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n%s"
@@ -125,7 +112,7 @@ smtp_ehlo(struct session *s, struct slice args)
 	    (unsigned long long)s->set->message_size,
 	    (unsigned long long)s->set->limits.mails,
 	    (unsigned long long)s->set->limits.recipients,
-	    extensions() & EXT_BINARYMIME ? "250-BINARYMIME\r\n" : "",
+	    lines,
 	    s->c.tls == NULL && s->set->tls != NULL ? "250-STARTTLS\r\n" : "",
 	    *mechs != '\0' ? "250-AUTH " : "", mechs,
 	    *mechs != '\0' ? "\r\n" : "");
@@ -224,6 +211,7 @@ smtp_mail(struct session *s, struct slice args)
 {
 	struct mail_args	mail;
 	enum reply		r;
+	const char		*detail = NULL;
 	char			path[COMPLETE_MAX], buf[ARGS_MAX];
 
 	if (s->nmails >= s->set->limits.mails) {
@@ -234,15 +222,16 @@ smtp_mail(struct session *s, struct slice args)
 	args = complete_args(args, false, buf, sizeof(buf));
 	if (s->tx != NULL)
 		r = REPLY_IN_MAIL;
-	else if ((r = complete(command_mail(args, extensions(), &mail),
-	    &mail.path, path, sizeof(path))) == REPLY_NONE) {
+	else if ((r = complete(command_mail(args, extension_offered(s), &mail),
+	    &mail.path, path, sizeof(path))) == REPLY_NONE &&
+	    (r = extension_check(&mail.params, &detail)) == REPLY_NONE) {
 		if (mail.params.size > s->set->message_size)
 			r = REPLY_TOO_BIG;
 		else if (frontend_queue() == NULL)
 			r = REPLY_TROUBLE;
 	}
 	if (r != REPLY_NONE)
-		session_reply(s, r, NULL);
+		session_reply(s, r, detail);
 	else
 		send_mail(s, &mail);
 }
@@ -266,9 +255,8 @@ smtp_rcpt(struct session *s, struct slice args)
 	}
 	s->tx->tried++;
 	args = complete_args(args, true, buf, sizeof(buf));
-	if ((r = complete(command_rcpt(args, s->utf8 ? EXTENSIONS :
-	    EXTENSIONS & ~EXT_SMTPUTF8, &rcpt), &rcpt.path,
-	    path, sizeof(path))) == REPLY_NONE &&
+	r = command_rcpt(args, EXT_DSN | (s->utf8 ? EXT_SMTPUTF8 : 0), &rcpt);
+	if ((r = complete(r, &rcpt.path, path, sizeof(path))) == REPLY_NONE &&
 	    params_rcpt_print(&rcpt.params, params, sizeof(params)) == -1)
 		r = REPLY_BAD_PARAMETER;
 	if (r != REPLY_NONE) {
@@ -447,6 +435,7 @@ void
 smtp_verdict(struct session *s, unsigned int verdict, const char *detail)
 {
 	bool	mail = s->state == SESSION_MAIL_WAIT;
+	bool	changed = mail && verdict == VERDICT_PRIORITY_CHANGED;
 
 	session_enter(s, SESSION_COMMAND);
 	if (verdict == VERDICT_NO_GRANT) {
@@ -455,7 +444,7 @@ smtp_verdict(struct session *s, unsigned int verdict, const char *detail)
 		s->user = NULL;
 		s->by_address = false;
 	}
-	if (verdict != VERDICT_OK) {
+	if (verdict != VERDICT_OK && !changed) {
 		session_reply(s, reply_of_verdict(verdict), detail);
 		return;
 	}
@@ -470,7 +459,8 @@ smtp_verdict(struct session *s, unsigned int verdict, const char *detail)
 		s->tx->convert = s->binary ? MIME_BINARY_IN :
 		    child_conf()->convert_off ? MIME_OFF : MIME_ON;
 		s->tx->utf8 = s->utf8;
-		session_reply(s, REPLY_SENDER_OK, NULL);
+		session_reply(s, changed ? REPLY_PRIORITY_CHANGED :
+		    REPLY_SENDER_OK, detail);
 		return;
 	}
 	ipc_send_empty(frontend_queue(), IPC_SMTP_RESET, s->sid);

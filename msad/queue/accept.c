@@ -18,8 +18,10 @@
 #include "common/verdict.h"
 
 #include "accept.h"
+#include "deadline.h"
 #include "envelope.h"
 #include "grant.h"
+#include "history.h"
 #include "index.h"
 #include "peers.h"
 #include "received.h"
@@ -30,16 +32,21 @@
 
 /* A message handed to the spool. */
 struct commit {
+	LIST_ENTRY(commit) entry;
 	struct message	*m;
 	uint64_t	 epoch;
 	uint64_t	 sid;
 	uint64_t	 held;		/* octets of memory until then */
 	struct limits_taken taken;
 	uint8_t		 flags;		/* GRANT_* */
+	uint32_t	 rule;		/* that holds it, 0: none */
+	char		*why;		/* its reason, or NULL */
+	char		*client;	/* behind the label */
 	char		 label[];	/* of the credential */
 };
 
 static void		(*accepted)(void);
+static LIST_HEAD(, commit) commits = LIST_HEAD_INITIALIZER(commits);
 static unsigned int	 ncommits;
 static uint64_t		 commits_held;
 
@@ -59,6 +66,20 @@ uint64_t
 accept_held(void)
 {
 	return commits_held;
+}
+
+uint64_t
+accept_future(const char *tenant, const char *user)
+{
+	const struct commit	*c;
+	uint64_t		 n = 0;
+
+	LIST_FOREACH(c, &commits, entry)
+		if ((c->m->env_flags & ENVELOPE_FUTURE) &&
+		    strcmp(message_user(c->m), user) == 0 &&
+		    strcmp(message_tenant(c->m), tenant) == 0)
+			n++;
+	return n;
 }
 
 enum verdict
@@ -103,15 +124,27 @@ accept_message(struct commit *c)
 	index_insert(m);
 	if (schedule_add(m) == -1)
 		fatal("event=transaction error=\"out of memory\"");
+	deadline_watch(m);
 	stats_inc(STAT_QUEUE_ACCEPTED);
 	log_info("q=%llx s=%llx-%llx event=accepted user=%s from=%s nrcpts=%u "
-	    "size=%llu msgid=%s mech=%s proof=%s label=%s not-before=%llu",
-	    (unsigned long long)m->id,
+	    "size=%llu msgid=%s mech=%s proof=%s label=%s not-before=%llu "
+	    "deliver-by=%u priority=%d", (unsigned long long)m->id,
 	    (unsigned long long)c->epoch, (unsigned long long)c->sid,
 	    log_q(message_user(m)), log_q(message_sender(m)), m->nrcpts,
 	    (unsigned long long)m->size, log_q(message_msgid(m)),
 	    log_q(message_mech(m)), proof(c->flags), log_q(c->label),
-	    (unsigned long long)m->not_before);
+	    (unsigned long long)m->not_before, m->deliver_by, m->priority);
+	history_accepted(m, c->epoch, c->sid, c->client);
+	if (c->rule == 0)
+		return;
+	log_notice("q=%llx s=%llx-%llx event=rule-held rule=%u user=%s "
+	    "from=%s reason=%s", (unsigned long long)m->id,
+	    (unsigned long long)c->epoch, (unsigned long long)c->sid, c->rule,
+	    log_q(message_user(m)), log_q(message_sender(m)),
+	    log_q(c->why != NULL ? c->why : ""));
+	history_add(m, (time_t)m->arrival, "rule-held", "rule=%u%s%s", c->rule,
+	    c->why != NULL && c->why[0] != '\0' ? " reason=" : "",
+	    c->why != NULL ? c->why : "");
 }
 
 static void
@@ -123,9 +156,11 @@ on_commit(void *arg, enum spool_result result)
 	enum verdict	 v = accept_verdict(result);
 	char		 id[32];
 
+	LIST_REMOVE(c, entry);
 	ncommits--;
 	commits_held -= c->held;
 	snprintf(id, sizeof(id), "%llx", (unsigned long long)c->m->id);
+	limits_stored(message_tenant(c->m), &c->taken);
 	if (v == VERDICT_OK)
 		accept_message(c);
 	else {
@@ -141,6 +176,7 @@ on_commit(void *arg, enum spool_result result)
 		if (v != VERDICT_OK)
 			limits_return(g, &c->taken);
 	}
+	free(c->why);
 	free(c);
 	if (v == VERDICT_OK)
 		accepted();
@@ -181,6 +217,8 @@ write_received(const struct grant *g, time_t now, char *buf, size_t size)
 		.helo = tx->helo,
 		.client = g->client,
 		.rcpt = SLICE("", 0),
+		.has_priority = tx->terms.has_priority,
+		.priority = tx->terms.priority,
 		.now = now
 	};
 	char		rcpt[IDNA_KEY_MAX];
@@ -188,6 +226,31 @@ write_received(const struct grant *g, time_t now, char *buf, size_t size)
 	if (tx->nrcpts == 1)
 		r.rcpt = for_clause(tx->rcpts[0].path, rcpt, sizeof(rcpt));
 	return received_write(&r, buf, size);
+}
+
+/*
+ * Until when it is kept back, the latest of what its credential, its sender and
+ * his limits say. An operator may release it, but not against its credential,
+ * and for a limit not before the sender wants it.
+ */
+static void
+set_not_before(const struct grant *g, time_t now, struct envelope *e)
+{
+	const struct transaction	*tx = g->tx;
+	int64_t				 release;
+
+	release = terms_release(&tx->terms, (int64_t)now);
+	e->not_before = g->scope.not_before;
+	if (release > (int64_t)now && e->not_before <= (uint64_t)now)
+		e->flags |= ENVELOPE_FUTURE;
+	if (release > 0 && (uint64_t)release > e->not_before)
+		e->not_before = (uint64_t)release;
+	if (tx->taken.until > 0 &&
+	    (uint64_t)tx->taken.until > e->not_before) {
+		if (e->not_before <= (uint64_t)now)
+			e->flags |= ENVELOPE_HELD;
+		e->not_before = (uint64_t)tx->taken.until;
+	}
 }
 
 static uint8_t *
@@ -213,14 +276,12 @@ write_envelope(const struct grant *g, time_t now, struct envelope *e,
 	e->sender = SLICE_STR(tx->sender);
 	e->msgid = SLICE_STR(tx->check.msgid);
 	e->params = SLICE_STR(tx->params);
-	e->not_before = g->scope.not_before;
-	if (tx->taken.until > 0 &&
-	    (uint64_t)tx->taken.until > e->not_before) {
-		/* an operator may release it, but not against its credential */
-		if (e->not_before <= (uint64_t)now)
-			e->flags |= ENVELOPE_HELD;
-		e->not_before = (uint64_t)tx->taken.until;
-	}
+	e->epoch = g->epoch;
+	e->sid = g->sid;
+	e->client = SLICE_STR(g->client);
+	if (tx->rule != 0)
+		e->flags |= ENVELOPE_STOPPED;
+	set_not_before(g, now, e);
 	/* addresses, then parameters */
 	if ((rcpts = reallocarray(NULL, 2 * (size_t)tx->nrcpts,
 	    sizeof(*rcpts))) == NULL)
@@ -249,13 +310,14 @@ accept_commit(struct grant *g)
 	time_t			 now = schedule_now();
 	char			 prefix[RECEIVED_MAX];
 	size_t			 len, label = strlen(g->scope.label) + 1;
+	size_t			 client = strlen(g->client) + 1;
 	uint8_t			*env;
 	int			 n;
 
 	if ((n = write_received(g, now, prefix, sizeof(prefix))) == -1 ||
 	    (env = write_envelope(g, now, &e, &len)) == NULL)
 		return false;
-	if ((c = calloc(1, sizeof(*c) + label)) == NULL ||
+	if ((c = calloc(1, sizeof(*c) + label + client)) == NULL ||
 	    (c->m = message_new(spool_message_id(tx->content), (uint64_t)n +
 	    spool_message_size(tx->content), &e)) == NULL) {
 		free(c);
@@ -265,10 +327,15 @@ accept_commit(struct grant *g)
 	c->epoch = g->epoch;
 	c->flags = g->scope.flags;
 	memcpy(c->label, g->scope.label, label);
+	c->client = c->label + label;
+	memcpy(c->client, g->client, client);
+	c->rule = tx->rule;
+	c->why = tx->rule != 0 ? strdup(tx->text) : NULL;
 	c->sid = g->sid;
 	c->taken = tx->taken;
 	c->held = len + (c->m->size > SPOOL_INLINE_MAX ? 0 : c->m->size);
 	g->committing = true;
+	LIST_INSERT_HEAD(&commits, c, entry);
 	ncommits++;
 	commits_held += c->held;
 	spool_message_commit(tx->content, env, len, prefix, (size_t)n,

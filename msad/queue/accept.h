@@ -17,6 +17,8 @@ void	 accept_init(void (*accepted)(void));
 unsigned int accept_pending(void);
 /* and the octets of memory that wait with them. */
 uint64_t accept_held(void);
+/* Of them, those of the user with ENVELOPE_FUTURE. */
+uint64_t accept_future(const char *tenant, const char *user);
 /*
  * Hand the grant's message to the spool; its content is the spool's from then
  * on. The front-end is answered when it is durable. False when memory is out.

@@ -9,14 +9,14 @@
 struct spool;
 
 void	 control_init(struct spool *);
-/* Questions still without an answer. */
-unsigned int control_pending(void);
 
 struct ipc_reader;
 
 enum ctl_status { CTL_OK = 0, CTL_ERROR = 1, CTL_DENIED = 4, CTL_NO_MATCH = 5 };
 
-/* For trial.c. Read the caller: may he ask and steer? */
+/* The caller's uid, for the log; the reader stays where it is. */
+uint32_t control_uid(const struct ipc_reader *);
+/* Read the caller: may he ask and steer? */
 bool	 control_caller(struct ipc_reader *);
 /* Answer one that may not; false then. */
 bool	 control_admit(struct ipc *, uint64_t sid, bool may);

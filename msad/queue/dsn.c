@@ -20,7 +20,7 @@
 #include "common/params.h"
 #include "common/xtext.h"
 
-#include "dsn.h"
+#include "dsn_priv.h"
 
 #define REPLY_MAX	4096	/* octets of a text from outside */
 #define REPLY_MIN	64	/* that much however many there are */
@@ -31,12 +31,8 @@
 #define ENCODED_WHOLE_MAX (300 * 1024)	/* that quoted-printable may triple */
 #define QP_CHUNK	4096
 
-/*
- * Octets that each of the four texts from outside about one recipient may
- * take, so that the report as a whole stays below REPORT_MAX.
- */
-static size_t
-text_max(const struct dsn *d)
+size_t
+dsn_text_max(const struct dsn *d)
 {
 	size_t	i, used = FIXED_MAX + DSN_HEADER_MAX, max;
 	size_t	grows = d->global && !d->utf8 ? 3 : 1;
@@ -50,12 +46,8 @@ text_max(const struct dsn *d)
 	return max > REPLY_MAX ? REPLY_MAX : max < REPLY_MIN ? REPLY_MIN : max;
 }
 
-/*
- * Write a text from outside, max octets at most: printable ASCII as it is, all
- * else as \xHH. Each line that gets long is folded; prefix begins the next one.
- */
-static void
-write_escaped(FILE *f, const char *s, const char *prefix, size_t max)
+void
+dsn_write_escaped(FILE *f, const char *s, const char *prefix, size_t max)
 {
 	size_t		n, column = 0, written = 0;
 	unsigned char	c;
@@ -76,9 +68,8 @@ write_escaped(FILE *f, const char *s, const char *prefix, size_t max)
 		fputs("...", f);
 }
 
-/* Is there a recipient of this kind? */
-static bool
-has_action(const struct dsn *d, enum dsn_action action)
+bool
+dsn_has(const struct dsn *d, enum dsn_action action)
 {
 	size_t	i;
 
@@ -88,14 +79,21 @@ has_action(const struct dsn *d, enum dsn_action action)
 	return false;
 }
 
-static const char *
-subject(const struct dsn *d)
+/* What relays say is "name[address]:port", or a name alone. */
+const char *
+dsn_host(const char *remote, char *buf, size_t size)
 {
-	if (has_action(d, DSN_FAILED))
-		return "Undelivered mail returned to sender";
-	if (has_action(d, DSN_DELAYED))
-		return "Delayed mail, still being tried";
-	return "Your mail was sent on";
+	size_t	n = strcspn(remote, "[");
+
+	if (n == 0)
+		n = strlen(remote);
+	if (n > 0 && strspn(remote, "0123456789.") == n && size > n + 2)
+		snprintf(buf, size, "[%.*s]", (int)n, remote);
+	else if (memchr(remote, ':', n) != NULL)
+		snprintf(buf, size, "[IPv6:%.*s]", (int)n, remote);
+	else
+		snprintf(buf, size, "%.*s", (int)n, remote);
+	return buf;
 }
 
 static void
@@ -117,61 +115,18 @@ write_header(FILE *f, const struct dsn *d, const char *boundary)
 	    "MIME-Version: 1.0\r\n"
 	    "Content-Type: multipart/report; report-type=delivery-status;\r\n"
 	    "\tboundary=\"%s\"\r\n",
-	    d->hostname, to, subject(d), date,
+	    d->hostname, to, dsn_subject(d), date,
 	    (unsigned long long)d->dsn_id,
 	    d->hostname, boundary);
 }
 
-/* What the person who sent it should know, by kind of recipient. */
-static const char *const sentences[] = {
-	[DSN_FAILED] = "could not be delivered to\r\nthe recipients below. It "
-	    "will not be tried again.",
-	[DSN_DELAYED] = "could not be delivered to\r\nthe recipients below so "
-	    "far. It is still being tried; you need not send it again.",
-	[DSN_RELAYED] = "was handed to the next\r\nmail system for the "
-	    "recipients below. That one sends no reports of success:\r\nno "
-	    "more will be known from here.",
-	[DSN_DELIVERED] = "was delivered to the\r\nrecipients below.",
-};
-
-static void
-write_said(FILE *f, const struct dsn_rcpt *r, size_t max)
-{
-	fprintf(f, "\r\n  <%s>\r\n    ", r->addr);
-	if (r->code != 0) {
-		write_escaped(f, r->remote, "    ", max);
-		fprintf(f, " said: %u ", r->code);
-	}
-	write_escaped(f, r->reply, "    ", max);
-	fputs("\r\n", f);
-}
-
-static void
-write_text(FILE *f, const struct dsn *d)
-{
-	size_t		i, max = text_max(d);
-	unsigned int	action;
-	const char	*gap = "";
-
-	for (action = 0; action <= DSN_DELIVERED; action++) {
-		if (!has_action(d, (enum dsn_action)action))
-			continue;
-		fprintf(f, "%sYour message with queue id %llx %s\r\n", gap,
-		    (unsigned long long)d->id, sentences[action]);
-		gap = "\r\n";
-		for (i = 0; i < d->nrcpts; i++)
-			if (d->rcpts[i].action == action)
-				write_said(f, &d->rcpts[i], max);
-	}
-}
-
-static void
-write_date(FILE *f, const char *field, time_t t)
+void
+dsn_write_date(FILE *f, const char *name, time_t t)
 {
 	char	date[64];
 
 	if (header_date(date, sizeof(date), t) != -1)
-		fprintf(f, "%s: %s\r\n", field, date);
+		fprintf(f, "%s: %s\r\n", name, date);
 }
 
 /*
@@ -204,6 +159,7 @@ write_rcpt(FILE *f, const struct dsn *d, const struct dsn_rcpt *r, size_t max)
 {
 	static const char *const	actions[] = { "failed", "delayed",
 		"relayed", "delivered" };
+	char				host[256];
 
 	fputs("\r\n", f);
 	write_original(f, d, r->orcpt);
@@ -212,17 +168,18 @@ write_rcpt(FILE *f, const struct dsn *d, const struct dsn_rcpt *r, size_t max)
 	    "Status: %s\r\n", orcpt_is_ascii(SLICE_STR(r->addr)) ?
 	    "rfc822" : "utf-8", r->addr, actions[r->action], r->status);
 	if (r->action == DSN_DELAYED)
-		write_date(f, "Will-Retry-Until", d->until);
+		dsn_write_date(f, "Will-Retry-Until", d->until);
 	/* No invented host or code where nobody answered (R3464-2.3.5-a). */
 	if (r->code == 0)
 		return;
 	if (r->remote[0] != '\0') {
 		fputs("Remote-MTA: dns; ", f);
-		write_escaped(f, r->remote, " ", max);
+		dsn_write_escaped(f, dsn_host(r->remote, host, sizeof(host)),
+		    " ", max);
 		fputs("\r\n", f);
 	}
 	fprintf(f, "Diagnostic-Code: smtp; %u ", r->code);
-	write_escaped(f, r->reply, " ", max);
+	dsn_write_escaped(f, r->reply, " ", max);
 	fputs("\r\n", f);
 }
 
@@ -230,13 +187,17 @@ static void
 write_status(FILE *f, const struct dsn *d)
 {
 	char	envid[PARAMS_ENVID_MAX + 1];
-	size_t	i, max = text_max(d);
+	size_t	i, max = dsn_text_max(d);
 
 	fprintf(f, "Reporting-MTA: dns; %s\r\n", d->hostname);
 	if (d->envid.p != NULL &&
 	    xtext_decode(d->envid, envid, sizeof(envid)) != -1)
 		fprintf(f, "Original-Envelope-Id: %s\r\n", envid);
-	write_date(f, "Arrival-Date", d->arrival);
+	dsn_write_date(f, "Arrival-Date", d->arrival);
+	if (d->deliver_by != 0)
+		dsn_write_date(f, "Deliver-By-Date", d->deliver_by);
+	if (d->future != NULL)
+		fprintf(f, "Future-Release-Request: %s\r\n", d->future);
 	for (i = 0; i < d->nrcpts; i++)
 		write_rcpt(f, d, &d->rcpts[i], max);
 }
@@ -330,7 +291,7 @@ write_report(FILE *f, const struct dsn *d, const char *boundary)
 	if (d->global)
 		third = d->whole ? "message/global" : "message/global-headers";
 	fputs("\r\nThis is a report about the delivery of a message.\r\n", f);
-	if (write_made(f, d, boundary, "text/plain", write_text) == -1 ||
+	if (write_made(f, d, boundary, "text/plain", dsn_write_text) == -1 ||
 	    write_made(f, d, boundary, d->global ?
 	    "message/global-delivery-status" : "message/delivery-status",
 	    write_status) == -1)

@@ -21,6 +21,8 @@ struct dsn_rcpt {
 	unsigned int	 code;		/* its reply code, 0: none answered */
 	const char	*reply;		/* its text, or our own reason */
 	enum dsn_action	 action;
+	bool		 unwatched;	/* relayed: its BY is not heeded */
+	bool		 silent;	/* relayed: no more reports follow */
 	uint32_t	 index;		/* the caller's number of it */
 	struct slice	 orcpt;		/* ORCPT as given; p NULL: none */
 };
@@ -35,6 +37,8 @@ struct dsn {
 	const struct dsn_rcpt *rcpts;
 	size_t		 nrcpts;
 	time_t		 until;		/* tried no longer; for delays */
+	time_t		 deliver_by;	/* of BY (RFC 2852); 0: none */
+	const char	*future;	/* "for;n", "until;t" or NULL (4865) */
 	struct slice	 envid;		/* ENVID as given; p NULL: none */
 	struct slice	 returned;	/* of the message, from its start */
 	size_t		 header_len;	/* octets of that in its header */
@@ -42,6 +46,8 @@ struct dsn {
 	bool		 global;	/* it came with SMTPUTF8 (RFC 6533) */
 	bool		 utf8;		/* the way back takes SMTPUTF8 */
 	bool		 sevenbit;	/* the way back lacks 8BITMIME */
+	bool		 double_bounce;	/* for the postmaster */
+	bool		 partly;	/* others are not in the report */
 };
 
 /* A report: a whole message with CRLF. */

@@ -26,9 +26,10 @@ struct change {
 	RB_ENTRY(change)	 by_key;	/* when it is the newest */
 	TAILQ_ENTRY(change)	 entry;		/* when it waits */
 	uint64_t		 id;
-	durable_removed		 removed;	/* NULL: an update */
+	durable_done		 done;		/* or NULL */
 	void			*arg;
 	uint32_t		 key;
+	bool			 removes;	/* or is it an update? */
 	bool			 newest;	/* update: none followed it */
 	bool			 waits;		/* to be handed in again */
 	bool			 again;		/* has been, at once */
@@ -77,6 +78,8 @@ outdate(struct change *c)
 {
 	if (c->waits) {
 		TAILQ_REMOVE(&failed, c, entry);
+		if (c->done != NULL)
+			c->done(c->arg, c->id);
 		change_free(c);
 		return;
 	}
@@ -99,9 +102,9 @@ on_done(void *arg, enum spool_result result)
 	struct change	*c = arg;
 	bool		 ok = result == SPOOL_OK || result == SPOOL_NOENT;
 
-	if (ok || (c->removed == NULL && !c->newest)) {
-		if (c->removed != NULL)
-			c->removed(c->arg, c->id);
+	if (ok || (!c->removes && !c->newest)) {
+		if (c->done != NULL)
+			c->done(c->arg, c->id);
 		change_free(c);
 		return;
 	}
@@ -126,7 +129,7 @@ submit(struct change *c)
 		keep(c);
 		return;
 	}
-	if (c->removed != NULL)
+	if (c->removes)
 		spool_remove(spool, c->id, on_done, c);
 	else
 		spool_update(spool, c->id, c->key, c->buf, c->len, on_done, c);
@@ -159,11 +162,20 @@ durable_forget(uint64_t id, uint32_t key)
 void
 durable_update(uint64_t id, uint32_t key, const void *buf, size_t len)
 {
+	durable_update_then(id, key, buf, len, NULL, NULL);
+}
+
+void
+durable_update_then(uint64_t id, uint32_t key, const void *buf, size_t len,
+    durable_done done, void *arg)
+{
 	struct change	*c;
 
 	durable_forget(id, key);
 	c = change_new(id, len);
 	c->key = key;
+	c->done = done;
+	c->arg = arg;
 	memcpy(c->buf, buf, len);
 	c->newest = true;
 	RB_INSERT(change_tree, &updates, c);
@@ -171,11 +183,12 @@ durable_update(uint64_t id, uint32_t key, const void *buf, size_t len)
 }
 
 void
-durable_remove(uint64_t id, durable_removed done, void *arg)
+durable_remove(uint64_t id, durable_done done, void *arg)
 {
 	struct change	*c = change_new(id, 0);
 
-	c->removed = done;
+	c->removes = true;
+	c->done = done;
 	c->arg = arg;
 	submit(c);
 }

@@ -1,31 +1,37 @@
 /*
  * The messages of the queue in memory. Runs in msad-queue. A message is one
- * allocation of about 100 octets, 16 for each recipient and the address; with
- * its places in the lists below and what the spool keeps of it, it stays below
- * 300 octets.
+ * piece of about 110 octets, 16 for each recipient and the address; with its
+ * places in the lists below and what the spool keeps of it, it stays below 300
+ * octets.
  *
- * There are lists by user, tenant, relay and recipients' domains besides the
- * one of all; ids ascend with arrival, so that their order is the order of
- * arrival, which is what listings page by.
+ * There are lists by user, tenant, relay, sender and domain besides the one of
+ * all; ids ascend with arrival, so that their order is the order of arrival,
+ * which is what listings page by.
  *
  * Message-IDs are for the log alone. They are kept while a message is new, and
  * read from the spool when one is logged later.
  */
 #include <ctype.h>
+#include <limits.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
 #include "common/params.h"
+#include "common/slab.h"
 #include "common/stats.h"
 
 #include "index.h"
 #include "index_keys.h"
 
+#define FUTURE_KEY_MAX	(2 * ENVELOPE_STR_MAX + 2)
 #define MSGIDS		1024U		/* kept at hand */
 #define DOMAIN_MAX	255U
 
 static struct postings		all;
+static struct slab		memory;		/* of messages */
+static uint64_t			nrecipients, noctets;
 static index_read_msgid		read_msgid;
 
 static struct {
@@ -40,6 +46,12 @@ index_init(index_read_msgid fn)
 }
 
 /* --- messages --- */
+
+struct message *
+message_at(uint32_t handle)
+{
+	return slab_at(&memory, handle);
+}
 
 static char *
 text_of(const struct message *m)
@@ -86,13 +98,25 @@ origin_part(const struct message *m, unsigned int i)
 	return p;
 }
 
+static bool
+has_capitals(struct slice s)
+{
+	size_t	i;
+
+	for (i = 0; i < s.len; i++)
+		if (isupper((unsigned char)s.p[i]))
+			return true;
+	return false;
+}
+
 /* What it shares with others. */
 static int
 hold_keys(struct message *m, const struct envelope *e)
 {
 	m->origin = hold_origin(e);
-	m->relay = keys_hold(KEY_STRING, e->relay);
-	m->sender = keys_hold(KEY_STRING, e->sender);
+	m->relay = keys_hold(INDEX_RELAY, e->relay);
+	m->sender = keys_hold(has_capitals(e->sender) ?
+	    KEY_CAPITALS : INDEX_SENDER, e->sender);
 	return m->origin == 0 || m->relay == 0 || m->sender == 0 ? -1 : 0;
 }
 
@@ -115,6 +139,24 @@ put_rcpts(struct message *m, struct envelope e)
 	}
 }
 
+/* When it has to be delivered (RFC 2852), and its priority (RFC 6710). */
+static void
+put_params(struct message *m, struct slice text)
+{
+	struct mail_params	params;
+	int64_t			by;
+
+	if (!params_mail_canonical(text, &params))
+		return;
+	if (params.has_by) {
+		by = (int64_t)m->arrival + params.by;
+		m->deliver_by = by < 1 ? 1 : seconds((uint64_t)by);
+		m->by_return = params.by_return;
+		m->by_trace = params.by_trace;
+	}
+	m->priority = (int8_t)params.priority;
+}
+
 struct message *
 message_new(uint64_t id, uint64_t size, const struct envelope *env)
 {
@@ -122,18 +164,23 @@ message_new(uint64_t id, uint64_t size, const struct envelope *env)
 	struct message		*m;
 	struct slice		 addr, params;
 	size_t			 text = 0;
+	uint32_t		 self;
 
 	while (envelope_rcpt(&e, &addr, &params))
 		text += addr.len + 1;
-	if ((m = calloc(1, sizeof(*m) + env->nrcpts * sizeof(m->rcpts[0]) +
-	    text)) == NULL)
+	if ((self = slab_take(&memory, offsetof(struct message, rcpts) +
+	    env->nrcpts * sizeof(m->rcpts[0]) + text)) == 0)
 		return NULL;
+	m = message_at(self);
+	m->self = self;
 	m->id = id;
 	m->size = size;
 	m->arrival = m->since = seconds(env->arrival);
 	m->not_before = seconds(env->not_before);
 	m->header_len = env->header_len;
 	m->env_flags = env->flags;
+	if (env->flags & ENVELOPE_STOPPED)
+		m->flags |= MESSAGE_STOPPED;	/* but for a mark */
 	m->heap = HEAP_NONE;
 	m->nrcpts = m->nleft = (uint16_t)env->nrcpts;
 	if (hold_keys(m, env) == -1) {
@@ -141,6 +188,7 @@ message_new(uint64_t id, uint64_t size, const struct envelope *env)
 		return NULL;
 	}
 	put_rcpts(m, *env);
+	put_params(m, env->params);
 	index_keep_msgid(id, env->msgid);
 	return m;
 }
@@ -153,7 +201,7 @@ message_free(struct message *m)
 	keys_release(m->origin);
 	keys_release(m->relay);
 	keys_release(m->sender);
-	free(m);
+	slab_give(&memory, m->self);
 }
 
 const char *
@@ -280,18 +328,34 @@ count(const struct message *m, int sign)
 	stats_add(STAT_QUEUE_MESSAGES, sign);
 	stats_add(STAT_QUEUE_RECIPIENTS, sign * (int64_t)m->nrcpts);
 	stats_add(STAT_QUEUE_BYTES, sign * (int64_t)m->size);
+	nrecipients += (uint64_t)(sign * (int64_t)m->nrcpts);
+	noctets += (uint64_t)(sign * (int64_t)m->size);
+}
+
+/* In small letters; "" when it is too long for any list. */
+static struct slice
+fold(struct slice s, char buf[ENVELOPE_STR_MAX])
+{
+	size_t	i;
+
+	if (s.len > ENVELOPE_STR_MAX)
+		return SLICE("", 0);
+	for (i = 0; i < s.len; i++)
+		buf[i] = (char)tolower((unsigned char)s.p[i]);
+	return SLICE(buf, s.len);
 }
 
 /*
- * Each list is held once by each message in it. A message may be put into a
- * list that it is in already.
+ * The lists of users, tenants and domains are held once by each message in
+ * them; those of relays and senders by the message itself, as it names them,
+ * save for a sender with capitals, whose list is that of the small letters. A
+ * message may be put into a list that it is in already.
  */
 static int
-list_add(struct message *m, enum index_key kind, struct slice value)
+list_add(struct message *m, unsigned int kind, struct slice value)
 {
 	struct postings	*p;
-	uint32_t	 h;
-	uint64_t	 n;
+	uint32_t	 h, n;
 
 	if ((h = keys_hold(kind, value)) == 0)
 		return -1;
@@ -307,11 +371,10 @@ list_add(struct message *m, enum index_key kind, struct slice value)
 }
 
 static void
-list_remove(struct message *m, enum index_key kind, struct slice value)
+list_remove(struct message *m, unsigned int kind, struct slice value)
 {
 	struct postings	*p;
-	uint32_t	 h;
-	uint64_t	 n;
+	uint32_t	 h, n;
 
 	if ((h = keys_find(kind, value)) == 0)
 		return;
@@ -320,6 +383,59 @@ list_remove(struct message *m, enum index_key kind, struct slice value)
 	postings_remove(p, m);
 	if (p->n < n)
 		keys_release(h);
+}
+
+static int
+sender_add(struct message *m)
+{
+	char	buf[ENVELOPE_STR_MAX];
+
+	if (keys_kind(m->sender) == INDEX_SENDER)
+		return postings_add(keys_postings(m->sender), m);
+	return list_add(m, INDEX_SENDER, fold(SLICE_STR(message_sender(m)),
+	    buf));
+}
+
+static void
+sender_remove(struct message *m)
+{
+	char	buf[ENVELOPE_STR_MAX];
+
+	if (keys_kind(m->sender) == INDEX_SENDER)
+		postings_remove(keys_postings(m->sender), m);
+	else
+		list_remove(m, INDEX_SENDER,
+		    fold(SLICE_STR(message_sender(m)), buf));
+}
+
+/* Users of one name of two tenants are two. */
+static struct slice
+future_key(struct slice tenant, struct slice user, char buf[FUTURE_KEY_MAX])
+{
+	int	n;
+
+	n = snprintf(buf, FUTURE_KEY_MAX, "%.*s\n%.*s", SLICE_FMT(tenant),
+	    SLICE_FMT(user));
+	return SLICE(buf, (size_t)n < FUTURE_KEY_MAX ? (size_t)n :
+	    FUTURE_KEY_MAX - 1);
+}
+
+static int
+future_add(struct message *m)
+{
+	char	buf[FUTURE_KEY_MAX];
+
+	return list_add(m, KEY_FUTURE, future_key(SLICE_STR(message_tenant(m)),
+	    SLICE_STR(message_user(m)), buf));
+}
+
+static void
+future_remove(struct message *m)
+{
+	char	buf[FUTURE_KEY_MAX];
+
+	list_remove(m, KEY_FUTURE, future_key(SLICE_STR(message_tenant(m)),
+	    SLICE_STR(message_user(m)), buf));
 }
 
 void
@@ -332,11 +448,13 @@ index_insert(struct message *m)
 	full = postings_add(&all, m) == -1 ||
 	    list_add(m, INDEX_USER, SLICE_STR(message_user(m))) == -1 ||
 	    list_add(m, INDEX_TENANT, SLICE_STR(message_tenant(m))) == -1 ||
-	    list_add(m, INDEX_RELAY, SLICE_STR(message_relay(m))) == -1;
+	    postings_add(keys_postings(m->relay), m) == -1 ||
+	    sender_add(m) == -1 || ((m->env_flags & ENVELOPE_FUTURE) &&
+	    future_add(m) == -1);
 	for (i = 0; i < m->nrcpts && !full; i++)
 		full = list_add(m, INDEX_DOMAIN,
 		    domain_of(SLICE_STR(message_rcpt(m, i)), buf)) == -1;
-	if (full)
+	if (full || tenants_add(m) == -1)
 		fatal("event=index error=\"out of memory\"");
 	count(m, 1);
 }
@@ -350,11 +468,34 @@ index_remove(struct message *m)
 	for (i = 0; i < m->nrcpts; i++)
 		list_remove(m, INDEX_DOMAIN,
 		    domain_of(SLICE_STR(message_rcpt(m, i)), buf));
-	list_remove(m, INDEX_RELAY, SLICE_STR(message_relay(m)));
+	if (m->env_flags & ENVELOPE_FUTURE)
+		future_remove(m);
+	sender_remove(m);
+	postings_remove(keys_postings(m->relay), m);
+	tenants_remove(m);
 	list_remove(m, INDEX_TENANT, SLICE_STR(message_tenant(m)));
 	list_remove(m, INDEX_USER, SLICE_STR(message_user(m)));
 	postings_remove(&all, m);
 	count(m, -1);
+}
+
+int
+message_set_relay(struct message *m, struct slice relay)
+{
+	uint32_t	h;
+
+	if ((h = keys_hold(INDEX_RELAY, relay)) == 0)
+		return -1;
+	if (h != m->relay && index_find(m->id) == m) {
+		if (postings_add(keys_postings(h), m) == -1) {
+			keys_release(h);
+			return -1;
+		}
+		postings_remove(keys_postings(m->relay), m);
+	}
+	keys_release(m->relay);
+	m->relay = h;
+	return 0;
 }
 
 struct message *
@@ -371,10 +512,28 @@ index_after(uint64_t id)
 	return id == UINT64_MAX ? NULL : postings_from(&all, id + 1);
 }
 
+unsigned int
+index_batch(uint64_t id, struct message **buf, unsigned int n)
+{
+	return id == UINT64_MAX ? 0 : postings_batch(&all, id + 1, buf, n);
+}
+
 uint64_t
 index_messages(void)
 {
 	return all.n;
+}
+
+uint64_t
+index_recipients(void)
+{
+	return nrecipients;
+}
+
+uint64_t
+index_octets(void)
+{
+	return noctets;
 }
 
 /* --- selecting --- */
@@ -383,19 +542,41 @@ index_messages(void)
 static const struct postings *
 list_of(enum index_key kind, struct slice value)
 {
-	char		buf[DOMAIN_MAX];
+	char		buf[ENVELOPE_STR_MAX];
 	uint32_t	h;
-	size_t		i;
 
-	if (kind == INDEX_DOMAIN) {
+	if (kind == INDEX_DOMAIN || kind == INDEX_SENDER) {
 		if (value.len > sizeof(buf))
 			return NULL;
-		for (i = 0; i < value.len; i++)
-			buf[i] = (char)tolower((unsigned char)value.p[i]);
-		value = SLICE(buf, value.len);
+		value = fold(value, buf);
 	}
 	h = keys_find(kind, value);
 	return h == 0 ? NULL : keys_postings(h);
+}
+
+bool
+index_future_full(struct slice tenant, struct slice user, uint64_t most,
+    uint64_t now)
+{
+	char		 buf[FUTURE_KEY_MAX];
+	struct slice	 key = future_key(tenant, user, buf);
+	struct message	*m;
+	uint64_t	 n = 0, id = 0;
+	uint32_t	 h;
+
+	if ((h = keys_find(KEY_FUTURE, key)) == 0)
+		return most == 0;
+	if (keys_postings(h)->n < most)
+		return false;
+	while (n < most && (h = keys_find(KEY_FUTURE, key)) != 0 &&
+	    (m = postings_from(keys_postings(h), id)) != NULL) {
+		id = m->id + 1;
+		if (m->not_before > now)
+			n++;
+		else	/* it need not be looked at again */
+			list_remove(m, KEY_FUTURE, key);
+	}
+	return n >= most;
 }
 
 uint64_t
@@ -414,13 +595,30 @@ index_select_after(enum index_key kind, struct slice value, uint64_t id)
 	return p == NULL || id == UINT64_MAX ? NULL : postings_from(p, id + 1);
 }
 
-void
-index_select_keys(enum index_key kind, void (*fn)(void *, const char *,
-    uint64_t), void *arg)
+unsigned int
+index_select_batch(enum index_key kind, struct slice value, uint64_t id,
+    struct message **buf, unsigned int n)
 {
-	uint32_t	h;
+	const struct postings	*p = list_of(kind, value);
 
-	for (h = keys_next(kind, 0); h != 0; h = keys_next(kind, h))
+	return p == NULL || id == UINT64_MAX ? 0 :
+	    postings_batch(p, id + 1, buf, n);
+}
+
+void
+index_select_keys(enum index_key kind, index_value fn, void *arg)
+{
+	index_select_some(kind, 0, UINT_MAX, fn, arg);
+}
+
+uint32_t
+index_select_some(enum index_key kind, uint32_t from, unsigned int most,
+    index_value fn, void *arg)
+{
+	uint32_t	h = from;
+
+	while (most-- > 0 && (h = keys_next(kind, h)) != 0)
 		if (keys_postings(h)->n > 0)
 			fn(arg, keys_name(h), keys_postings(h)->n);
+	return h;
 }

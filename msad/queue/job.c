@@ -37,12 +37,13 @@ struct job {
 	struct peer	*peer;
 	struct message	*m;
 	struct dest	*dest;
+	struct lane	*lane;		/* in whose turn it went out */
 	uint32_t	 round;
 	uint64_t	 size;		/* octets of the message */
 	unsigned int	 silent;	/* seconds without a word about it */
 	struct results	 others;	/* not delivered, until the job's end */
-	uint32_t	 n;
-	struct job_rcpt	 rcpts[JOB_RCPTS_MAX];
+	uint32_t	 n, max;	/* recipients */
+	struct job_rcpt	*rcpts;
 };
 
 static int	compare(const struct job *, const struct job *);
@@ -87,17 +88,25 @@ job_new(struct peer *peer, struct dest *d, struct message *m)
 {
 	struct job	*j;
 
-	if ((j = calloc(1, sizeof(*j))) == NULL)
+	uint32_t	 n = m->nleft < JOB_RCPTS_MAX ? m->nleft + 1U :
+	    JOB_RCPTS_MAX;
+
+	if ((j = calloc(1, sizeof(*j))) == NULL ||
+	    (j->rcpts = calloc(n, sizeof(j->rcpts[0]))) == NULL) {
+		free(j);
 		return NULL;
+	}
+	j->max = n;
 	j->id = ++last_id;
 	j->peer = peer;
 	j->dest = d;
 	j->m = m;
+	j->lane = d->turn;
 	j->round = d->round;
 	TAILQ_INIT(&j->others);
 	RB_INSERT(job_tree, &jobs, j);
 	njobs++;
-	peer->njobs++;
+	peers_job(peer, d->number, 1);
 	m->njobs++;
 	stats_inc(STAT_QUEUE_INFLIGHT);
 	return j;
@@ -109,10 +118,11 @@ job_free(struct job *j)
 {
 	RB_REMOVE(job_tree, &jobs, j);
 	njobs--;
-	j->peer->njobs--;
+	peers_job(j->peer, j->dest->number, -1);
 	j->m->njobs--;
 	stats_dec(STAT_QUEUE_INFLIGHT);
 	results_free(&j->others);
+	free(j->rcpts);
 	free(j);
 }
 
@@ -163,6 +173,7 @@ send_message(struct job *j, int fd[2], struct slice params, struct slice user,
 	ipc_put_slice(ch, params);
 	ipc_put_slice(ch, user);
 	ipc_put_bytes(ch, password.p, password.len);
+	ipc_put_u64(ch, m->deliver_by);
 	ipc_send_fd(ch, fd[0]);
 	if (fd[1] != -1) {
 		ipc_start(ch, IPC_RELAY_BODY, j->id);
@@ -180,11 +191,12 @@ send_rcpts(struct job *j, struct envelope *e, time_t now, bool probe)
 	uint32_t	 i;
 	size_t		 room = IPC_PAYLOAD_MAX - 2;
 
-	for (i = 0; i < m->nrcpts && j->n < JOB_RCPTS_MAX &&
+	for (i = 0; i < m->nrcpts && j->n < j->max &&
 	    room >= ADDRESS_ROOM && envelope_rcpt(e, &addr, &params[j->n]);
 	    i++) {
 		if (m->rcpts[i].status != RCPT_WAITING ||
-		    (!probe && (time_t)m->rcpts[i].next > now))
+		    (!probe && (time_t)m->rcpts[i].next > now) ||
+		    schedule_rcpt_paused(message_rcpt(m, i)))
 			continue;
 		message_set_status(m, i, RCPT_INFLIGHT);
 		room -= 4 + 2 + addr.len + 2 + params[j->n].len;
@@ -214,7 +226,17 @@ job_send(struct dest *d, struct message *m, time_t now, bool probe)
 	size_t			 envlen = 0;
 	int			 fd[2];
 
-	if ((peer = peers_relay(d->maildir ? d->name : NULL,
+	/* The report that says so could not be written then. */
+	if (m->flags & MESSAGE_GIVEN_UP) {
+		outcome_fail(m, NULL, now);
+		return -1;
+	}
+	if (schedule_rcpts_paused(m, now, probe)) {
+		schedule_put_off(m, now);
+		outcome_settle(m, now);
+		return -1;
+	}
+	if ((peer = peers_relay(d->maildir ? d->name : NULL, d->number,
 	    JOBS_PER_RELAY)) == NULL)
 		return 0;
 	if (d->has_auth && !tables_secret(tables, d->auth_table,
@@ -309,6 +331,7 @@ on_result(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	j->silent = 0;
 	res = result_new(head.rcpt, (enum outcome)outcome, reply);
 	res->code = head.code;
+	res->by = j->dest;
 	res->flags = flags;
 	if (enhanced.len < sizeof(res->enhanced))
 		memcpy(res->enhanced, enhanced.p, enhanced.len);
@@ -378,7 +401,10 @@ on_done(struct ipc *ch, struct ipc_msg *msg, void *arg)
 		return -1;
 	if (state != 0)
 		blame(j);
-	retry = schedule_job_done(j->dest, j->round, state == 0, now);
+	retry = schedule_job_done(j->dest, j->lane, j->round, state == 0,
+	    now);
+	if (j->m->dest != j->dest)
+		retry = now;		/* rerouted meanwhile */
 	job_end(j, state == 0 ? 0 : retry, now);
 	schedule_run(now);
 	return 0;
@@ -413,7 +439,7 @@ job_drop_peer(struct peer *peer, time_t now)
 		next = RB_NEXT(job_tree, &jobs, j);
 		if (j->peer != peer)
 			continue;
-		schedule_job_lost(j->dest);
+		schedule_job_lost(j->dest, j->lane, j->round);
 		job_end(j, 0, now);
 	}
 }

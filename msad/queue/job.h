@@ -10,7 +10,7 @@
 #include "peers.h"
 #include "tables.h"
 
-#define JOBS_PER_RELAY	32	/* jobs in flight at one relay process */
+#define JOBS_PER_RELAY	256	/* jobs in flight at one relay process */
 #define JOB_RCPTS_MAX	100	/* recipients of one job */
 /*
  * A relay that is silent about a job for as long as this is taken to hang: more

@@ -3,10 +3,7 @@
  * what relays said, schedule.c what grew too old. Each attempt gives one log
  * line a recipient. A delivery is recorded at once; a transient failure gets
  * its next time; permanent ones of one round of attempts, deliveries that the
- * sender wants to hear of, and delays are gathered and reported in one DSN,
- * which is committed together with the state of the recipients it reports: a
- * crash leaves both or none (R3461-5.2.8-a). A delivery is recorded before, as
- * one whose report is owed.
+ * sender wants to hear of, and delays are gathered for outcome_report.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,91 +13,58 @@
 #include "common/params.h"
 #include "common/stats.h"
 
+#include "deadline.h"
 #include "durable.h"
+#include "history.h"
 #include "outcome.h"
+#include "outcome_priv.h"
 #include "report.h"
+#include "report_wait.h"
 #include "schedule.h"
 #include "spool.h"
 
-#define REPORT_RETRY	60	/* seconds until a DSN is tried again */
 #define AFTER_START	1	/* seconds until one that was owed is */
-#define STATE_REPLY_MAX	1024	/* octets of a reply kept with the state */
-/* Of all states that one report changes: they share a transaction. */
-#define REPORT_REPLIES	(128 * 1024)
-
-/* A DSN on its way to the disk. */
-struct report {
-	struct message	*m;		/* busy, so it stays */
-	struct message	*dsn;
-	struct failures	*failures;	/* that it reports */
-	uint32_t	 nfailures;
-	bool		 removes;	/* the transaction removes m */
-	char		*msgid;		/* m's, for the log afterwards */
-};
+#define LATE_BUSY	2	/* seconds until a late message in flight, */
+#define LATE_STOPPED	60	/* or a held one, is looked at again */
+/* What is said of what an operator gave up, when he does not say why. */
+#define GIVEN_UP	"the operator of the mail system gave the message up"
 
 static struct spool	*spool;
-static unsigned int	 nreports;
-
-/* A message whose report cannot be written now. */
-struct held {
-	TAILQ_ENTRY(held) entry;
-	uint64_t	 id;
-	unsigned int	 seconds;	/* until it is tried again */
-};
-static TAILQ_HEAD(, held) held = TAILQ_HEAD_INITIALIZER(held);
 
 void
 outcome_init(struct spool *s)
 {
 	spool = s;
+	failures_init(s);
 }
 
-unsigned int
-outcome_pending(void)
+/* The same for the history of the message, in short. */
+static void
+remember(const char *event, const struct message *m, const struct result *r,
+    time_t now, const char *more)
 {
-	return nreports;
-}
+	struct history_attempt	a = { event, message_rcpt(m, r->rcpt),
+		r->remote, r->reply, NULL, r->code };
 
-struct result *
-result_new(uint32_t rcpt, enum outcome outcome, struct slice reply)
-{
-	struct result	*r;
-
-	if (reply.len > RCPT_REPLY_MAX)
-		reply.len = RCPT_REPLY_MAX;
-	if ((r = calloc(1, sizeof(*r) + reply.len + 1)) == NULL)
-		fatal("event=outcome error=\"out of memory\"");
-	r->rcpt = rcpt;
-	r->outcome = outcome;
-	if (reply.len > 0)
-		memcpy(r->reply, reply.p, reply.len);
-	return r;
-}
-
-void
-results_free(struct results *list)
-{
-	struct result	*r;
-
-	while ((r = TAILQ_FIRST(list)) != NULL) {
-		TAILQ_REMOVE(list, r, entry);
-		free(r);
-	}
+	if (strncmp(more, " dsn=", 5) == 0 && strcmp(more, " dsn=none") != 0)
+		a.dsn = more + 5;
+	history_attempt(m, now, &a);
 }
 
 /* One line a recipient and attempt: what msad-log promises. */
-static void
-log_attempt(const char *event, const struct message *m,
+void
+result_log(const char *event, const struct message *m,
     const struct result *r, time_t now, const char *more)
 {
 	log_info("q=%llx event=%s msgid=%s user=%s tenant=%s relay=%s to=%s "
 	    "remote=%s tls=%s code=%u status=%s reply=%s delay=%lld%s",
 	    (unsigned long long)m->id, event, log_q(message_msgid(m)),
 	    log_q(message_user(m)), log_q(message_tenant(m)),
-	    log_q(message_relay(m)), log_q(message_rcpt(m, r->rcpt)),
-	    log_q(r->remote), log_q(r->tls), r->code,
-	    r->enhanced[0] != '\0' ? r->enhanced : "-", log_q(r->reply),
-	    (long long)now - (long long)m->arrival, more);
+	    log_q(r->by != NULL ? r->by->name : message_relay(m)),
+	    log_q(message_rcpt(m, r->rcpt)), log_q(r->remote), log_q(r->tls),
+	    r->code, r->enhanced[0] != '\0' ? r->enhanced : "-",
+	    log_q(r->reply), (long long)now - (long long)m->arrival, more);
+	remember(event, m, r, now, more);
 }
 
 /* What is kept of a recipient; owed: its report is not written yet. */
@@ -116,8 +80,8 @@ state_flags(const struct message *m, const struct result *r, bool owed)
 	return flags;
 }
 
-static size_t
-encode_state(const struct message *m, const struct result *r,
+size_t
+result_encode(const struct message *m, const struct result *r,
     enum rcpt_status status, bool owed, size_t reply_max, time_t now,
     uint8_t *buf)
 {
@@ -138,8 +102,8 @@ encode_state(const struct message *m, const struct result *r,
 	return rcpt_record_encode(&s, buf);
 }
 
-static void
-record(const struct message *m, const struct result *r,
+void
+result_record(const struct message *m, const struct result *r,
     enum rcpt_status status, bool owed, time_t now)
 {
 	uint8_t	buf[RCPT_RECORD_MAX];
@@ -147,7 +111,7 @@ record(const struct message *m, const struct result *r,
 
 	if (m->flags & (MESSAGE_REMOVED | MESSAGE_ENDING | MESSAGE_GONE))
 		return;
-	len = encode_state(m, r, status, owed, STATE_REPLY_MAX, now, buf);
+	len = result_encode(m, r, status, owed, STATE_REPLY_MAX, now, buf);
 	durable_update(m->id, r->rcpt, buf, len);
 }
 
@@ -160,7 +124,7 @@ add_try(struct message *m, uint32_t i)
 
 /* --- the end of a message --- */
 
-static void
+void
 failures_free(struct failures *f)
 {
 	if (f != NULL)
@@ -172,6 +136,7 @@ static void
 message_end(struct message *m)
 {
 	failures_free(m->failures);
+	history_forget(m->id);
 	schedule_remove(m);
 	index_remove(m);
 	message_free(m);
@@ -184,6 +149,7 @@ end_if_over(struct message *m)
 		message_end(m);
 }
 
+/* What is kept for a report of it is for nobody any more. */
 void
 outcome_gone(void *arg, uint64_t id)
 {
@@ -193,30 +159,14 @@ outcome_gone(void *arg, uint64_t id)
 	if (m == NULL)
 		return;
 	m->flags |= MESSAGE_GONE;
-	end_if_over(m);
-}
-
-/* Leave its report alone for so many seconds. */
-static void
-hold(struct message *m, unsigned int seconds)
-{
-	struct held	*h;
-
-	if (m->flags & MESSAGE_HELD)
-		return;
-	if ((h = calloc(1, sizeof(*h))) == NULL)
-		fatal("event=outcome error=\"out of memory\"");
-	h->id = m->id;
-	h->seconds = seconds;
-	m->flags |= MESSAGE_HELD;
-	TAILQ_INSERT_TAIL(&held, h, entry);
+	outcome_settle(m, schedule_now());
 }
 
 /* --- results --- */
 
 /* Keep a result for the report of this round. */
-static void
-keep_result(struct message *m, struct result *r)
+void
+result_keep(struct message *m, struct result *r)
 {
 	if (m->failures == NULL) {
 		if ((m->failures = calloc(1, sizeof(*m->failures))) == NULL)
@@ -227,17 +177,29 @@ keep_result(struct message *m, struct result *r)
 	TAILQ_INSERT_TAIL(&m->failures->list, r, entry);
 }
 
+/* Was it into a mailbox of ours? The message may go elsewhere by now. */
+static bool
+is_local(const struct message *m, const struct result *r)
+{
+	return r->by != NULL ? r->by->maildir : m->dest->maildir;
+}
+
 /*
  * Does the sender want to hear of this delivery from us, and not from the next
- * hop (RFC 3461 sections 5.2.1 to 5.2.3)?
+ * hop (RFC 3461 sections 5.2.1 to 5.2.3)? Or because of its BY: it asked for a
+ * trace, or the next hop does not heed the time (RFC 2852 section 4.1.4)?
  */
 static bool
 owes_success(const struct message *m, const struct result *r)
 {
-	return (m->rcpts[r->rcpt].notify & NOTIFY_SUCCESS) &&
-	    message_sender(m)[0] != '\0' &&
-	    (m->dest->maildir || !(r->flags & RESULT_DSN)) &&
-	    !(m->flags & (MESSAGE_REMOVED | MESSAGE_ENDING | MESSAGE_GONE));
+	if (message_sender(m)[0] == '\0' ||
+	    (m->flags & (MESSAGE_REMOVED | MESSAGE_ENDING | MESSAGE_GONE)))
+		return false;
+	if ((m->rcpts[r->rcpt].notify & NOTIFY_SUCCESS) &&
+	    (is_local(m, r) || !(r->flags & RESULT_DSN)))
+		return true;
+	return !is_local(m, r) && report_wants_relayed(m, r->rcpt) &&
+	    (m->by_trace || !(r->flags & RESULT_DELIVERBY));
 }
 
 static void
@@ -248,11 +210,12 @@ keep_success(struct message *m, const struct result *r, time_t now)
 	kept = result_new(r->rcpt, r->outcome, SLICE_STR(r->reply));
 	kept->code = r->code;
 	kept->flags = r->flags;
-	kept->action = m->dest->maildir ? DSN_DELIVERED : DSN_RELAYED;
+	kept->by = r->by;
+	kept->action = is_local(m, r) ? DSN_DELIVERED : DSN_RELAYED;
 	memcpy(kept->enhanced, r->enhanced, sizeof(kept->enhanced));
 	memcpy(kept->remote, r->remote, sizeof(kept->remote));
-	record(m, kept, RCPT_DONE, true, now);
-	keep_result(m, kept);
+	result_record(m, kept, RCPT_DONE, true, now);
+	result_keep(m, kept);
 }
 
 void
@@ -262,20 +225,21 @@ outcome_delivered(struct message *m, const struct result *r, time_t now)
 	if (owes_success(m, r)) {
 		keep_success(m, r, now);
 		stats_inc(STAT_RELAY_DELIVERED);
-		log_attempt("delivered", m, r, now, "");
+		result_log("delivered", m, r, now, "");
 		return;
 	}
 	message_set_status(m, r->rcpt, RCPT_DONE);
 	stats_inc(STAT_RELAY_DELIVERED);
-	log_attempt("delivered", m, r, now, "");
+	result_log("delivered", m, r, now, "");
 	if (m->flags & (MESSAGE_REMOVED | MESSAGE_ENDING | MESSAGE_GONE))
 		return;
 	/* The last one: its removal says it all. */
 	if (m->nleft == 0) {
 		m->flags |= MESSAGE_ENDING;
+		history_end(m, now, NULL);
 		durable_remove(m->id, outcome_gone, NULL);
 	} else
-		record(m, r, RCPT_DONE, false, now);
+		result_record(m, r, RCPT_DONE, false, now);
 }
 
 static void
@@ -292,8 +256,24 @@ defer(struct message *m, struct result *r, time_t retry, time_t now)
 	stats_inc(STAT_RELAY_DEFERRED);
 	snprintf(more, sizeof(more), " tries=%u next=%lld", rcpt->tries,
 	    (long long)retry);
-	log_attempt("deferred", m, r, now, more);
-	record(m, r, RCPT_WAITING, false, now);
+	result_log("deferred", m, r, now, more);
+	result_record(m, r, RCPT_WAITING, false, now);
+}
+
+/* Has the time passed after which it is returned (R2852-4.1.3-a)? */
+static bool
+is_lapsed(const struct message *m, time_t now)
+{
+	return m->by_return && m->deliver_by != 0 &&
+	    now >= (time_t)m->deliver_by;
+}
+
+/* Is nothing of it tried again, whatever the answer? */
+static bool
+is_last_try(const struct message *m, time_t now)
+{
+	return (m->flags & MESSAGE_GIVEN_UP) || is_lapsed(m, now) ||
+	    schedule_is_expired(m, now);
 }
 
 void
@@ -305,16 +285,27 @@ outcome_others(struct message *m, struct results *list, time_t retry,
 	while ((r = TAILQ_FIRST(list)) != NULL) {
 		TAILQ_REMOVE(list, r, entry);
 		add_try(m, r->rcpt);
-		if (r->outcome == OUTCOME_TRANSIENT &&
-		    !schedule_is_expired(m, now)) {
+		if (r->outcome == OUTCOME_TRANSIENT && !is_last_try(m, now)) {
 			defer(m, r, retry, now);
 			free(r);
 			continue;
 		}
-		if (r->outcome == OUTCOME_TRANSIENT)
-			strlcpy(r->enhanced, "4.4.7", sizeof(r->enhanced));
-		keep_result(m, r);
+		if (r->outcome == OUTCOME_TRANSIENT &&
+		    !(m->flags & MESSAGE_GIVEN_UP))
+			strlcpy(r->enhanced, is_lapsed(m, now) ? "5.4.7" :
+			    "4.4.7", sizeof(r->enhanced));
+		result_keep(m, r);
 	}
+}
+
+static void
+keep_given_up(struct message *m, uint32_t i, const char *reason)
+{
+	struct result	*r = result_new(i, OUTCOME_PERMANENT,
+	    SLICE_STR(reason != NULL ? reason : GIVEN_UP));
+
+	strlcpy(r->enhanced, "5.3.0", sizeof(r->enhanced));
+	result_keep(m, r);
 }
 
 void
@@ -322,6 +313,10 @@ outcome_lost(struct message *m, uint32_t i, time_t now)
 {
 	struct rcpt	*rcpt = &m->rcpts[i];
 
+	if (m->flags & MESSAGE_GIVEN_UP) {
+		keep_given_up(m, i, NULL);
+		return;
+	}
 	/* Once is an accident; a message that kills relays has to wait. */
 	rcpt->next = (uint32_t)now;
 	if (rcpt->lost > 0)
@@ -377,7 +372,7 @@ keep_delays(struct message *m)
 	struct result	*r;
 	uint32_t	 i;
 
-	m->flags &= (uint8_t)~MESSAGE_WARN;
+	m->flags &= (uint16_t)~MESSAGE_WARN;
 	if (why[0] == '\0')
 		why = "the message could not be delivered so far";
 	for (i = 0; i < m->nrcpts; i++) {
@@ -390,9 +385,80 @@ keep_delays(struct message *m)
 			free(r);
 			continue;
 		}
-		m->rcpts[i].flags |= RCPT_WARNED;
-		keep_result(m, r);
+		m->rcpts[i].flags |= r->told = RCPT_WARNED;
+		result_keep(m, r);
 	}
+}
+
+/* --- the time by which it was to be delivered (RFC 2852) --- */
+
+/* Mode R: what waits has failed. */
+static void
+keep_lapsed(struct message *m)
+{
+	struct result	*r;
+	uint32_t	 i;
+
+	for (i = 0; i < m->nrcpts; i++) {
+		if (m->rcpts[i].status != RCPT_WAITING)
+			continue;
+		r = last_result(m, i, "");
+		strlcpy(r->enhanced, "5.4.7", sizeof(r->enhanced));
+		result_keep(m, r);
+	}
+}
+
+/* Mode N: what waits is late. That says all that a later warning could. */
+static void
+keep_late(struct message *m)
+{
+	struct result	*r;
+	uint32_t	 i;
+
+	m->flags |= MESSAGE_LATE;
+	for (i = 0; i < m->nrcpts; i++) {
+		if (m->rcpts[i].status != RCPT_WAITING ||
+		    (m->rcpts[i].flags & RCPT_LATE))
+			continue;
+		r = last_result(m, i, "");
+		r->action = DSN_DELAYED;
+		strlcpy(r->enhanced, "4.4.7", sizeof(r->enhanced));
+		r->told = (RCPT_LATE | RCPT_WARNED) & ~m->rcpts[i].flags;
+		m->rcpts[i].flags |= r->told;
+		if (report_is_due(m, r))
+			result_keep(m, r);
+		else
+			free(r);
+	}
+}
+
+unsigned int
+outcome_late(struct message *m, time_t now)
+{
+	uint64_t	id = m->id;
+	bool		lapsed = is_lapsed(m, now);
+
+	if (m->flags & (MESSAGE_REMOVED | MESSAGE_ENDING | MESSAGE_GONE))
+		return 0;
+	if (m->flags & MESSAGE_STOPPED)
+		return LATE_STOPPED;
+	if (m->njobs > 0 ||
+	    (m->flags & (MESSAGE_REPORTING | MESSAGE_WAITS_REPORT)))
+		return LATE_BUSY;
+	if ((m->flags & MESSAGE_PUT_OFF) && (time_t)m->next > now)
+		return LATE_STOPPED;
+	log_info("q=%llx event=deliver-by-passed msgid=%s user=%s mode=%s",
+	    (unsigned long long)m->id, log_q(message_msgid(m)),
+	    log_q(message_user(m)), lapsed ? "R" : "N");
+	history_add(m, now, "deliver-by-passed", lapsed ? "it is returned" :
+	    "it is tried on");
+	if (lapsed)
+		keep_lapsed(m);
+	else
+		keep_late(m);
+	outcome_settle(m, now);
+	/* Its report may have failed to be written. */
+	return lapsed && index_find(id) != NULL ? LATE_STOPPED : 0;
 }
 
 void
@@ -405,17 +471,21 @@ outcome_warn(struct message *m, time_t now)
 void
 outcome_owed(struct message *m, uint32_t i, const struct rcpt_record *s)
 {
-	struct result	*r = result_new(i, OUTCOME_DELIVERED, s->reply);
+	struct result	*r = result_new(i, s->status == RCPT_FAILED ?
+	    OUTCOME_PERMANENT : OUTCOME_DELIVERED, s->reply);
 
 	r->code = s->code;
-	r->action = s->flags & RCPT_RELAYED ? DSN_RELAYED : DSN_DELIVERED;
+	r->action = s->status == RCPT_FAILED ? DSN_FAILED :
+	    s->flags & RCPT_RELAYED ? DSN_RELAYED : DSN_DELIVERED;
+	/* What is not known of the next hop is not said. */
+	r->flags = RESULT_DELIVERBY | RESULT_DSN;
 	if (s->enhanced.len > 0 &&
 	    s->enhanced.len < sizeof(r->enhanced))
 		memcpy(r->enhanced, s->enhanced.p, s->enhanced.len);
 	if (s->remote.len > 0 && s->remote.len < sizeof(r->remote))
 		memcpy(r->remote, s->remote.p, s->remote.len);
-	keep_result(m, r);
-	hold(m, AFTER_START);
+	result_keep(m, r);
+	report_wait(m, AFTER_START);
 }
 
 void
@@ -435,7 +505,7 @@ outcome_unreadable(struct message *m, time_t now)
 			continue;
 		r = result_new(i, OUTCOME_PERMANENT, why);
 		strlcpy(r->enhanced, "5.3.0", sizeof(r->enhanced));
-		keep_result(m, r);
+		result_keep(m, r);
 	}
 	outcome_settle(m, now);
 }
@@ -447,214 +517,27 @@ outcome_expire(struct message *m, time_t now)
 
 	for (i = 0; i < m->nrcpts; i++)
 		if (m->rcpts[i].status == RCPT_WAITING)
-			keep_result(m, expired_result(m, i));
+			result_keep(m, expired_result(m, i));
 	outcome_settle(m, now);
 }
 
-/* --- reports --- */
-
-static void
-report_free(struct report *rep)
+void
+outcome_fail(struct message *m, const char *reason, time_t now)
 {
-	failures_free(rep->failures);
-	free(rep->msgid);
-	free(rep);
-}
+	uint32_t	i;
 
-/*
- * The report cannot be written now: those that failed go back to waiting, the
- * next attempt fails again; what is done or delayed is told later.
- */
-static void
-report_put_off(struct report *rep, time_t now)
-{
-	struct message	*m = rep->m;
-	struct result	*r, *next;
-
-	log_err("q=%llx event=dsn-failed reason=\"cannot be written now\"",
-	    (unsigned long long)m->id);
-	TAILQ_FOREACH_SAFE(r, &rep->failures->list, entry, next) {
-		if (r->action != DSN_FAILED) {
-			TAILQ_REMOVE(&rep->failures->list, r, entry);
-			if (r->action != DSN_DELAYED)
-				record(m, r, RCPT_DONE, true, now);
-			keep_result(m, r);
-			continue;
-		}
-		m->rcpts[r->rcpt].next = (uint32_t)(now + REPORT_RETRY);
-		message_set_status(m, r->rcpt, RCPT_WAITING);
-	}
-	if (m->failures != NULL)
-		hold(m, REPORT_RETRY);
-	message_free(rep->dsn);
-	report_free(rep);
-	m->flags &= (uint8_t)~MESSAGE_REPORTING;
-	m->flags |= MESSAGE_PUT_OFF;
+	m->flags |= MESSAGE_GIVEN_UP;
+	for (i = 0; i < m->nrcpts; i++)
+		if (m->rcpts[i].status == RCPT_WAITING)
+			keep_given_up(m, i, reason);
 	outcome_settle(m, now);
 }
 
 void
 outcome_tick(time_t now)
 {
-	struct held	*h, *next;
-	struct message	*m;
-
-	for (h = TAILQ_FIRST(&held); h != NULL; h = next) {
-		next = TAILQ_NEXT(h, entry);
-		if (--h->seconds > 0)
-			continue;
-		TAILQ_REMOVE(&held, h, entry);
-		if ((m = index_find(h->id)) != NULL) {
-			m->flags &= (uint8_t)~MESSAGE_HELD;
-			outcome_settle(m, now);
-		}
-		free(h);
-	}
-}
-
-/* What a recipient is once its result is reported. */
-static enum rcpt_status
-status_after(const struct result *r)
-{
-	return r->action == DSN_FAILED ? RCPT_FAILED :
-	    r->action == DSN_DELAYED ? RCPT_WAITING : RCPT_DONE;
-}
-
-/* The results are final, save for delays: log and count them. */
-static void
-reported(struct message *m, const struct failures *f, const char *dsn,
-    time_t now)
-{
-	static const char *const	events[] = { "bounced",
-		"reported-delayed", "reported-relayed", "reported-delivered" };
-	struct result			*r;
-	char				 more[64];
-
-	TAILQ_FOREACH(r, &f->list, entry) {
-		snprintf(more, sizeof(more), " dsn=%s",
-		    report_is_due(m, r) ? dsn : "none");
-		message_set_status(m, r->rcpt, status_after(r));
-		if (r->action == DSN_FAILED)
-			stats_inc(STAT_RELAY_BOUNCED);
-		log_attempt(events[r->action], m, r, now, more);
-	}
-}
-
-static void
-on_report(void *arg, enum spool_result result)
-{
-	struct report	*rep = arg;
-	struct message	*m = rep->m;
-	time_t		 now = schedule_now();
-	char		 id[32];
-
-	nreports--;
-	if (result != SPOOL_OK && result != SPOOL_NOENT) {
-		report_put_off(rep, now);
-		return;
-	}
-	index_insert(rep->dsn);
-	if (schedule_add(rep->dsn) == -1)
-		fatal("event=outcome error=\"out of memory\"");
-	stats_inc(STAT_QUEUE_DSN);
-	snprintf(id, sizeof(id), "%llx", (unsigned long long)rep->dsn->id);
-	if (rep->msgid != NULL)
-		index_keep_msgid(m->id, SLICE_STR(rep->msgid));
-	reported(m, rep->failures, id, now);
-	m->flags &= (uint8_t)~MESSAGE_REPORTING;
-	if (rep->removes) {
-		m->flags |= MESSAGE_ENDING;
-		outcome_gone(NULL, m->id);
-	} else
-		outcome_settle(m, now);
-	report_free(rep);
-	schedule_run(now);
-}
-
-/* The recipients' states, or the end of the message, into the transaction. */
-static int
-add_states(struct spool_txn *txn, const struct report *rep, time_t now)
-{
-	uint8_t			 buf[RCPT_RECORD_MAX];
-	struct result		*r;
-	size_t			 len, max = STATE_REPLY_MAX;
-
-	/* The report itself has them whole. */
-	if (max > REPORT_REPLIES / rep->nfailures)
-		max = REPORT_REPLIES / rep->nfailures;
-	if (rep->removes)
-		return spool_txn_remove(txn, rep->m->id) == SPOOL_OK ? 0 : -1;
-	TAILQ_FOREACH(r, &rep->failures->list, entry) {
-		len = encode_state(rep->m, r, status_after(r), false, max,
-		    now, buf);
-		if (spool_txn_update(txn, rep->m->id, r->rcpt, buf, len) !=
-		    SPOOL_OK)
-			return -1;
-	}
-	return 0;
-}
-
-static bool
-has_delays(const struct report *rep)
-{
-	const struct result	*r;
-
-	TAILQ_FOREACH(r, &rep->failures->list, entry)
-		if (r->action == DSN_DELAYED)
-			return true;
-	return false;
-}
-
-/* Hand the results of this round to a report. */
-static void
-report(struct message *m, time_t now)
-{
-	struct report		*rep;
-	struct spool_txn	*txn;
-	struct result		*r;
-
-	if ((rep = calloc(1, sizeof(*rep))) == NULL)
-		fatal("event=outcome error=\"out of memory\"");
-	rep->m = m;
-	rep->failures = m->failures;
-	m->failures = NULL;
-	m->flags |= MESSAGE_REPORTING;
-	m->flags &= (uint8_t)~MESSAGE_PUT_OFF;
-	TAILQ_FOREACH(r, &rep->failures->list, entry)
-		rep->nfailures++;
-	rep->removes = m->nleft == rep->nfailures && !has_delays(rep);
-	if ((txn = spool_txn_begin(spool, SPOOL_TXN_RESERVE)) == NULL) {
-		report_put_off(rep, now);
-		return;
-	}
-	if ((rep->dsn = report_add(spool, txn, m, &rep->failures->list,
-	    now)) == NULL ||
-	    add_states(txn, rep, now) == -1) {
-		spool_txn_abort(txn);
-		report_put_off(rep, now);
-		return;
-	}
-	TAILQ_FOREACH(r, &rep->failures->list, entry)
-		durable_forget(m->id, r->rcpt);
-	nreports++;
-	rep->msgid = strdup(message_msgid(m));
-	spool_txn_commit(txn, on_report, rep);
-}
-
-/*
- * No report is due: the sender is null or did not ask for one, or the operator
- * removed the message.
- */
-static void
-fail_silently(struct message *m, time_t now)
-{
-	struct result	*r;
-
-	TAILQ_FOREACH(r, &m->failures->list, entry)
-		record(m, r, status_after(r), false, now);
-	reported(m, m->failures, "none", now);
-	failures_free(m->failures);
-	m->failures = NULL;
+	report_wait_tick(now, outcome_settle);
+	deadline_tick(now, outcome_late);
 }
 
 /* Has the round of attempts an end, or does more of it go out at once? */
@@ -665,7 +548,7 @@ round_is_over(const struct message *m, time_t now)
 
 	if (m->njobs > 0)
 		return false;
-	if (m->dest->fails > 0 || !m->dest->known)
+	if (schedule_is_off(m))
 		return true;
 	for (i = 0; i < m->nrcpts; i++)
 		if (m->rcpts[i].status == RCPT_WAITING &&
@@ -674,42 +557,44 @@ round_is_over(const struct message *m, time_t now)
 	return true;
 }
 
-/* Is none of the results for the sender to know? */
-static bool
-is_silent(const struct message *m)
+/*
+ * An operator gave it up while some of it was in flight or reported as late:
+ * that is over as well. Where the report has no room that is tried again.
+ */
+static void
+keep_rest(struct message *m)
 {
-	const struct result	*r;
+	uint32_t	i;
 
-	if (m->flags & (MESSAGE_REMOVED | MESSAGE_ENDING | MESSAGE_GONE))
-		return true;
-	TAILQ_FOREACH(r, &m->failures->list, entry)
-		if (report_is_due(m, r))
-			return false;
-	return true;
+	if ((m->flags & (MESSAGE_GIVEN_UP | MESSAGE_WAITS_REPORT)) !=
+	    MESSAGE_GIVEN_UP)
+		return;
+	for (i = 0; i < m->nrcpts; i++)
+		if (m->rcpts[i].status == RCPT_WAITING)
+			keep_given_up(m, i, NULL);
 }
 
 void
 outcome_settle(struct message *m, time_t now)
 {
+	keep_rest(m);
 	if ((m->flags & MESSAGE_WARN) && m->njobs == 0 &&
-	    !(m->flags & (MESSAGE_REPORTING | MESSAGE_HELD |
+	    !(m->flags & (MESSAGE_REPORTING | MESSAGE_WAITS_REPORT |
 	    MESSAGE_REMOVED | MESSAGE_ENDING | MESSAGE_GONE)))
 		keep_delays(m);
-	if (m->failures != NULL &&
-	    !(m->flags & (MESSAGE_REPORTING | MESSAGE_HELD)) &&
-	    round_is_over(m, now)) {
-		if (is_silent(m))
-			fail_silently(m, now);
-		else
-			report(m, now);
-	}
+	if (m->failures != NULL && !(m->flags & MESSAGE_REPORTING) &&
+	    ((m->flags & MESSAGE_GONE) ||
+	    (!(m->flags & MESSAGE_WAITS_REPORT) && round_is_over(m, now))))
+		failures_report(m, now);
 	if (m->flags & MESSAGE_GONE) {
 		end_if_over(m);
 		return;
 	}
 	if (m->nleft == 0 && !(m->flags & MESSAGE_ENDING)) {
 		m->flags |= MESSAGE_ENDING;
+		history_end(m, now, NULL);
 		durable_remove(m->id, outcome_gone, NULL);
-	}
+	} else if (!(m->flags & MESSAGE_REPORTING))
+		history_settle(m->id);
 	schedule_update(m);
 }

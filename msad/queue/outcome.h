@@ -9,34 +9,11 @@
 
 #include "common/ipc_types.h"
 
-#include "dsn.h"
 #include "envelope.h"
 #include "index.h"
+#include "result.h"
 
 struct spool;
-
-enum outcome { OUTCOME_DELIVERED = 0, OUTCOME_TRANSIENT, OUTCOME_PERMANENT };
-
-/* What became of one recipient in one attempt, as a relay said. */
-struct result {
-	TAILQ_ENTRY(result)	 entry;
-	uint32_t		 rcpt;
-	enum outcome		 outcome;
-	uint16_t		 code;		/* reply code, 0: no reply */
-	uint8_t			 flags;		/* RESULT_*: of the next hop */
-	enum dsn_action		 action;	/* when it is reported */
-	char			 enhanced[32];
-	char			 remote[256];
-	char			 tls[128];
-	char			 reply[];	/* RCPT_REPLY_MAX at most */
-};
-TAILQ_HEAD(results, result);
-struct failures {
-	struct results	 list;
-};
-
-struct result *result_new(uint32_t rcpt, enum outcome, struct slice reply);
-void	 results_free(struct results *);
 
 void	 outcome_init(struct spool *);
 /* A recipient has its message: record it at once. */
@@ -54,14 +31,30 @@ void	 outcome_lost(struct message *, uint32_t rcpt, time_t now);
  * Its content is lost: report that to the sender, for all recipients that wait.
  */
 void	 outcome_unreadable(struct message *, time_t now);
-/* The message's lifetime is over; nothing of it is in flight. */
+/*
+ * The message's lifetime is over: what waits of it is given up. Freed from the
+ * loop, if at all.
+ */
 void	 outcome_expire(struct message *, time_t now);
+/*
+ * An operator gives it up, for this reason (NULL: he said none): what waits of
+ * it has failed, what is in flight is not tried again. Likewise.
+ */
+void	 outcome_fail(struct message *, const char *reason, time_t now);
+/*
+ * The time by which it was to be delivered has passed (RFC 2852). Returns the
+ * seconds until that is to be said again, 0: never. May free the message.
+ */
+unsigned int outcome_late(struct message *, time_t now);
 /* It waits for long: tell the sender, once. May free the message. */
 void	 outcome_warn(struct message *, time_t now);
-/* Recovery found a recipient that has its message; its report is owed. */
+/* Recovery found a recipient at an end; its report is owed. */
 void	 outcome_owed(struct message *, uint32_t rcpt,
     const struct rcpt_record *);
-/* Write reports that could not be written; once a second. */
+/*
+ * Write reports that could not be written, and see to messages that are late;
+ * once a second.
+ */
 void	 outcome_tick(time_t now);
 /*
  * Report what is to be reported, remove the message when all of it is at an

@@ -4,9 +4,12 @@
  * A peer that died is gone from here at once: what is answered to it later is
  * dropped by whoever asks for it.
  */
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "common/log.h"
 
 #include "peers.h"
 
@@ -47,6 +50,7 @@ peers_remove(struct peer *p)
 	TAILQ_REMOVE(&peers, p, entry);
 	ipc_free(p->ch);
 	free(p->name);
+	free(p->at);
 	free(p);
 }
 
@@ -61,8 +65,22 @@ peers_find(enum ipc_role role, uint64_t epoch)
 	return NULL;
 }
 
+static uint32_t
+jobs_at(const struct peer *p, uint32_t dest)
+{
+	return dest < p->nat ? p->at[dest] : 0;
+}
+
+static bool
+is_better(const struct peer *a, const struct peer *b, uint32_t dest)
+{
+	uint32_t	x = jobs_at(a, dest), y = jobs_at(b, dest);
+
+	return x != y ? x < y : a->njobs < b->njobs;
+}
+
 struct peer *
-peers_relay(const char *maildir, unsigned int max)
+peers_relay(const char *maildir, uint32_t dest, unsigned int max)
 {
 	struct peer	*p, *best = NULL;
 
@@ -70,8 +88,35 @@ peers_relay(const char *maildir, unsigned int max)
 		if (p->role != ROLE_RELAY || p->njobs >= max ||
 		    strcmp(p->name, maildir != NULL ? maildir : "") != 0)
 			continue;
-		if (best == NULL || p->njobs < best->njobs)
+		if (best == NULL || is_better(p, best, dest))
 			best = p;
 	}
 	return best;
+}
+
+unsigned int
+peers_relays(void)
+{
+	const struct peer	*p;
+	unsigned int		 n = 0;
+
+	TAILQ_FOREACH(p, &peers, entry)
+		n += p->role == ROLE_RELAY && p->name[0] == '\0';
+	return n;
+}
+
+void
+peers_job(struct peer *p, uint32_t dest, int n)
+{
+	uint32_t	*at;
+
+	p->njobs += (unsigned int)n;
+	if (dest >= p->nat) {
+		if ((at = recallocarray(p->at, p->nat, dest + 1,
+		    sizeof(*at))) == NULL)
+			fatal("event=peers error=\"out of memory\"");
+		p->at = at;
+		p->nat = dest + 1;
+	}
+	p->at[dest] += (uint32_t)n;
 }

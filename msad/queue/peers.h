@@ -19,6 +19,8 @@ struct peer {
 	uint64_t		 epoch;
 	char			*name;	/* a Maildir relay's name, else "" */
 	unsigned int		 njobs;	/* relay: jobs in flight */
+	uint32_t		*at;	/* of them by destination's number */
+	uint32_t		 nat;
 };
 
 TAILQ_HEAD(peer_list, peer);
@@ -35,10 +37,16 @@ void	 peers_remove(struct peer *);
 /* The peer of this role with this epoch, or NULL when it is gone. */
 struct peer *peers_find(enum ipc_role, uint64_t epoch);
 /*
- * The relay process with the fewest jobs that may carry for this relay:
- * maildir NULL asks for a network worker, else for that relay's own process.
- * NULL when there is none with fewer than max jobs.
+ * The relay process that may carry to this destination with the fewest jobs for
+ * it, for a destination's connections are divided among them; of several the
+ * one with the fewest jobs. maildir NULL asks for a network worker, else for
+ * that relay's own process. NULL when there is none with fewer than max jobs.
  */
-struct peer *peers_relay(const char *maildir, unsigned int max);
+struct peer *peers_relay(const char *maildir, uint32_t dest,
+    unsigned int max);
+/* How many network workers there are. */
+unsigned int peers_relays(void);
+/* It got a job for that destination (1), or has one less (-1). */
+void	 peers_job(struct peer *, uint32_t dest, int n);
 
 #endif

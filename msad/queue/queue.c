@@ -27,22 +27,30 @@
 #include "common/stats.h"
 
 #include "control.h"
+#include "deadline.h"
 #include "durable.h"
 #include "envelope.h"
 #include "flusher.h"
 #include "grant.h"
+#include "held.h"
+#include "history.h"
 #include "index.h"
 #include "job.h"
 #include "limits.h"
 #include "lookup.h"
+#include "mark.h"
 #include "outcome.h"
+#include "pause.h"
 #include "peers.h"
 #include "rate.h"
 #include "rate_store.h"
+#include "registers.h"
+#include "rules.h"
 #include "schedule.h"
 #include "spool.h"
 #include "spool_io.h"
 #include "tables.h"
+#include "terms.h"
 #include "transaction.h"
 #include "trial.h"
 
@@ -106,16 +114,15 @@ recovered_state(void *arg, uint64_t id, uint32_t key, const void *p,
 {
 	struct rcpt_record	 s;
 	struct message		*m = recovering;
-	uint64_t		 when;
 
 	(void)arg;
 	if (rate_store_recover(id, key, p, len, wall_ms(), limits_clock()) ||
+	    pause_recover(id, key, p, len) ||
+	    rules_recover(id, key, p, len) || key == KEY_HISTORY ||
 	    m == NULL || m->id != id)
 		return;
-	if (key == RELEASE_KEY &&
-	    release_record_decode(p, len, &when) == 0) {
-		if ((m->env_flags & ENVELOPE_HELD) && when < m->not_before)
-			m->not_before = when;
+	if (key == KEY_MESSAGE) {
+		mark_recover(m, p, len);
 		return;
 	}
 	if (key >= m->nrcpts || rcpt_record_decode(p, len, &s) == -1) {
@@ -128,9 +135,10 @@ recovered_state(void *arg, uint64_t id, uint32_t key, const void *p,
 	    (uint16_t)s.tries;
 	m->rcpts[key].next = s.next > UINT32_MAX ? UINT32_MAX :
 	    (uint32_t)s.next;
-	m->rcpts[key].flags = s.flags & RCPT_WARNED;
+	m->rcpts[key].flags = s.flags & (RCPT_WARNED | RCPT_LATE);
+	mark_recover_tried(key, s.last);
 	message_set_status(m, key, (enum rcpt_status)s.status);
-	if (s.status == RCPT_DONE && (s.flags & RCPT_OWED))
+	if (s.status != RCPT_WAITING && (s.flags & RCPT_OWED))
 		outcome_owed(m, key, &s);
 }
 
@@ -173,6 +181,7 @@ schedule_one(struct message *m)
 {
 	if (schedule_add(m) == -1)
 		fatal("event=recovery error=\"out of memory\"");
+	deadline_watch(m);
 	if (m->nleft == 0)
 		outcome_settle(m, schedule_now());
 }
@@ -305,6 +314,7 @@ drop_relay(struct peer *p)
 
 	job_drop_peer(p, now);
 	peers_remove(p);
+	schedule_set_places(peers_relays() * JOBS_PER_RELAY);
 	schedule_run(now);
 }
 
@@ -335,6 +345,9 @@ on_tick(int fd, short what, void *arg)
 	event_add(&tick_event, &second);
 	spool_tick(spool);
 	durable_tick();
+	history_tick();
+	pause_tick((uint64_t)now);
+	rules_tick((uint64_t)now);
 	grant_expire(monotonic());
 	lookup_tick(monotonic() * 1000);
 	rate_store_tick(wall_ms(), limits_clock(), stop_at != 0);
@@ -491,6 +504,7 @@ queue_channel(enum ipc_role role, uint32_t index, uint64_t epoch,
 		return -1;
 	if (role == ROLE_LOOKUP)
 		lookup_set_channel(p->ch);
+	schedule_set_places(peers_relays() * JOBS_PER_RELAY);
 	if (role == ROLE_RELAY && child_conf() != NULL)
 		schedule_run(schedule_now());
 	return 0;
@@ -541,14 +555,18 @@ queue_conf_check(struct conf *conf, uint32_t generation, char *reason,
 	tables_free(next_tables);
 	next_tables = tables_load(conf, &files, reason, size);
 	table_files_free(&files);
-	if (next_tables == NULL)
+	if (next_tables == NULL ||
+	    check_secrets(conf, reason, size) == -1)
 		return -1;
-	return check_secrets(conf, reason, size);
+	terms_prepare(conf);
+	return 0;
 }
 
 static void
 queue_conf_commit(struct conf *conf, uint32_t generation)
 {
+	static bool	 configured;
+
 	header_limits_set(&conf->limits);
 	tables_free(tables);
 	tables = next_tables;
@@ -557,7 +575,13 @@ queue_conf_commit(struct conf *conf, uint32_t generation)
 	transaction_set_tables(tables);
 	trial_set_tables(tables);
 	job_set_tables(tables);
+	terms_conf(conf);
 	schedule_conf(conf);
+	pause_conf();
+	/* Not at the start: a crash may have forgotten what was used. */
+	if (configured)
+		held_forward(schedule_now());
+	configured = true;
 }
 
 static void
@@ -567,6 +591,7 @@ queue_conf_abort(uint32_t generation)
 	table_files_free(&files);
 	tables_free(next_tables);
 	next_tables = NULL;
+	terms_prepare(NULL);
 }
 
 /* --- life --- */
@@ -602,12 +627,16 @@ queue_init(void)
 		return -1;
 	grant_init(transaction_drop);
 	schedule_init(job_send, outcome_expire);
+	schedule_now();		/* what is due goes into its lane at once */
 	if (open_spool(io) == -1)
 		return -1;
 	event_assign(&accepted_event, child_base(), -1, 0, on_accepted, NULL);
 	transaction_init(spool, message_accepted);
 	job_init(spool);
 	durable_init(spool);
+	history_init(spool);
+	pause_init(spool);
+	rules_init(spool);
 	index_init(read_msgid);
 	outcome_init(spool);
 	control_init(spool);

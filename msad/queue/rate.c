@@ -163,6 +163,13 @@ ms_until(struct rate r, uint64_t used, uint64_t parts)
 	return used <= parts ? 0 : (used - parts + v - 1) / v;
 }
 
+/* Units, of which one that is begun counts. */
+static uint64_t
+units(uint64_t parts)
+{
+	return parts / DAY_MS + (parts % DAY_MS > 0);
+}
+
 /* The nearest to 0 among the next LOOKED_AT makes way. */
 static void
 make_way(int64_t now)
@@ -253,13 +260,6 @@ rate_return(const struct rate_key *k, uint64_t n, int64_t now)
 	set_changed(b);
 }
 
-/* Units, of which one that is begun counts. */
-static uint64_t
-units(uint64_t parts)
-{
-	return parts / DAY_MS + (parts % DAY_MS > 0);
-}
-
 uint64_t
 rate_used(const struct rate_key *k, struct rate rate, int64_t now)
 {
@@ -270,6 +270,21 @@ rate_used(const struct rate_key *k, struct rate rate, int64_t now)
 	fall(b, now);
 	b->rate = rate;
 	return units(b->used);
+}
+
+uint64_t
+rate_wait(const struct rate_key *k, struct rate rate, uint64_t less,
+    int64_t now)
+{
+	struct bucket	*b = find(k);
+
+	if (b == NULL)
+		return 0;
+	fall(b, now);
+	b->rate = rate;
+	if (less >= units(b->used))
+		return 0;
+	return ms_until(rate, b->used - less * DAY_MS, rate.n * DAY_MS);
 }
 
 bool

@@ -11,6 +11,9 @@ enum rate_kind {
 	RATE_MESSAGES,		/* of a user, over all credentials, ... */
 	RATE_RECIPIENTS,
 	RATE_BYTES,
+	RATE_TENANT_MESSAGES,	/* of all users of a tenant, ... */
+	RATE_TENANT_RECIPIENTS,
+	RATE_TENANT_BYTES,
 	RATE_KINDS
 };
 
@@ -18,7 +21,7 @@ enum rate_kind {
 struct rate_key {
 	enum rate_kind	 kind;
 	const char	*space;		/* tenant; credential: auth block */
-	const char	*user;		/* its own address; or the login */
+	const char	*user;		/* its address; login; "": a tenant */
 	const char	*label;		/* of the credential, or "" */
 };
 
@@ -51,6 +54,12 @@ bool	 rate_take(const struct rate_key *, struct rate, uint64_t n,
 void	 rate_return(const struct rate_key *, uint64_t n, int64_t now);
 /* What is used now; 0 when nothing is known. */
 uint64_t rate_used(const struct rate_key *, struct rate, int64_t now);
+/*
+ * Milliseconds until the count, were less of it used, is within the rate; 0
+ * when it is so, or when nothing is known.
+ */
+uint64_t rate_wait(const struct rate_key *, struct rate rate, uint64_t less,
+    int64_t now);
 /* Set the count to 0. False: it was. */
 bool	 rate_reset(const struct rate_key *, int64_t now);
 /* Forget those that are 0. */

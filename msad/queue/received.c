@@ -6,7 +6,8 @@
  * client's name and the cipher's are used, when they are plain tokens
  * (R8314-4.3-a), and the address when it is one. The login was proved, so that
  * the protocol is ESMTPSA or ESMTPA (RFC 3848), or UTF8SMTPSA or UTF8SMTPA
- * (RFC 6531 section 3.7.3). Above it, when the configuration says so, who
+ * (RFC 6531 section 3.7.3). A priority that was asked for is in it (RFC 6710
+ * section 3). Above it, when the configuration says so, who
  * logged in (RFC 8601 section 2.7.4).
  */
 #include <arpa/inet.h>
@@ -154,7 +155,7 @@ int
 received_write(const struct received *r, char *buf, size_t size)
 {
 	struct slice	 cipher = r->tls ? iana_name(r->cipher) : SLICE("", 0);
-	char		 date[64], from[350];
+	char		 date[64], from[350], priority[24] = "";
 	int		 n, results = 0;
 
 	if (header_date(date, sizeof(date), r->now) == -1)
@@ -162,14 +163,18 @@ received_write(const struct received *r, char *buf, size_t size)
 	if (r->login != NULL)
 		results = results_write(r->hostname, r->login, buf, size);
 	from_clause(r, from, sizeof(from));
+	if (r->has_priority)
+		snprintf(priority, sizeof(priority), "\r\n\tPRIORITY %d",
+		    r->priority);
 	buf += results;
 	size -= (size_t)results;
 	n = snprintf(buf, size, "Received: from %s by %s\r\n"
-	    "\twith %s id %llx%s%.*s%s%s%.*s;\r\n\t%s\r\n",
+	    "\twith %s id %llx%s%.*s%s%s%.*s%s;\r\n\t%s\r\n",
 	    from, r->hostname, with_protocol(r),
 	    (unsigned long long)r->id,
 	    r->rcpt.len > 0 ? "\r\n\tfor <" : "", SLICE_FMT(r->rcpt),
 	    r->rcpt.len > 0 ? ">" : "",
-	    cipher.len > 0 ? "\r\n\ttls " : "", SLICE_FMT(cipher), date);
+	    cipher.len > 0 ? "\r\n\ttls " : "", SLICE_FMT(cipher),
+	    priority, date);
 	return n < 0 || (size_t)n >= size ? -1 : n + results;
 }

@@ -22,6 +22,8 @@ struct received {
 	const char	*helo;		/* NULL: say nothing of the client */
 	const char	*client;	/* numeric address */
 	struct slice	 rcpt;		/* the only recipient, or "" */
+	bool		 has_priority;	/* MT-PRIORITY was given */
+	int		 priority;	/* and is this now (RFC 6710) */
 	time_t		 now;
 };
 

@@ -20,21 +20,58 @@
 
 #define RETURN_MAX	(1024 * 1024)	/* octets of a message returned whole */
 
+/*
+ * A report that cannot be delivered, or another message without a sender, goes
+ * to the postmaster if there is one; what goes there never does again.
+ */
+static bool
+is_double_due(const struct message *m, const struct result *r)
+{
+	if (child_conf()->bounce.postmaster == NULL ||
+	    r->action != DSN_FAILED ||
+	    strcmp(message_mech(m), REPORT_DOUBLE) == 0)
+		return false;
+	return (m->env_flags & ENVELOPE_DSN) ||
+	    !(m->rcpts[r->rcpt].notify & NOTIFY_NEVER);
+}
+
 bool
 report_is_due(const struct message *m, const struct result *r)
 {
 	unsigned int	notify = m->rcpts[r->rcpt].notify;
 
 	if (message_sender(m)[0] == '\0')
-		return false;
+		return is_double_due(m, r);
 	switch (r->action) {
 	case DSN_FAILED:
 		return notify == 0 || (notify & NOTIFY_FAILURE) != 0;
 	case DSN_DELAYED:
 		return notify == 0 || (notify & NOTIFY_DELAY) != 0;
 	default:
-		return (notify & NOTIFY_SUCCESS) != 0;
+		return (notify & NOTIFY_SUCCESS) != 0 ||
+		    report_wants_relayed(m, r->rcpt);
 	}
+}
+
+bool
+report_wants_relayed(const struct message *m, uint32_t i)
+{
+	return m->deliver_by != 0 && message_sender(m)[0] != '\0' &&
+	    !(m->rcpts[i].notify & NOTIFY_NEVER);
+}
+
+const char *
+report_to(const struct message *m)
+{
+	return message_sender(m)[0] != '\0' ||
+	    child_conf()->bounce.postmaster == NULL ? message_sender(m) :
+	    child_conf()->bounce.postmaster;
+}
+
+static bool
+is_double(const struct message *m)
+{
+	return message_sender(m)[0] == '\0';
 }
 
 static const char *
@@ -69,7 +106,12 @@ due_rcpts(const struct message *m, const struct results *list, size_t *n)
 				.addr = message_rcpt(m, r->rcpt),
 				.status = status_of(r), .remote = r->remote,
 				.code = r->code, .reply = r->reply,
-				.action = r->action };
+				.action = r->action,
+				.unwatched = r->action == DSN_RELAYED &&
+				    m->deliver_by != 0 &&
+				    !(r->flags & RESULT_DELIVERBY),
+				.silent = r->action == DSN_RELAYED &&
+				    !(r->flags & RESULT_DSN) };
 	return rcpts;
 }
 
@@ -98,10 +140,15 @@ seen_flags(const struct message *m, const struct results *list)
 	const struct result	*r;
 	uint8_t			 flags = 0;
 
+	if (is_double(m))
+		return 0;		/* it goes another way */
 	if (m->dest != NULL && m->dest->maildir)
 		return RESULT_SMTPUTF8;
 	TAILQ_FOREACH(r, list, entry)
 		flags |= r->flags;
+	/* it may have been the relay before that said so */
+	if (m->flags & MESSAGE_REROUTED)
+		flags &= (uint8_t)~RESULT_SMTPUTF8;
 	return flags;
 }
 
@@ -115,7 +162,7 @@ returns_whole(const struct dsn *d, const struct message *m,
 {
 	size_t	i;
 
-	if (params->ret != PARAMS_RET_FULL ||
+	if ((params->ret != PARAMS_RET_FULL && !d->double_bounce) ||
 	    params->body == PARAMS_BINARYMIME ||
 	    c->prefixlen + c->bodylen > RETURN_MAX ||
 	    (d->sevenbit && !d->global &&
@@ -144,6 +191,20 @@ read_content(const struct spool_content *c, size_t want, size_t *len)
 	return buf;
 }
 
+/* What was asked of RFC 4865, as Future-Release-Request says it. */
+static const char *
+future_request(const struct mail_params *params, char *buf, size_t size)
+{
+	if (params->holdfor != 0)
+		snprintf(buf, size, "for;%u", params->holdfor);
+	else if (params->holduntil.p != NULL)
+		snprintf(buf, size, "until;%.*s",
+		    SLICE_FMT(params->holduntil));
+	else
+		return NULL;
+	return buf;
+}
+
 /* Write the report with what the spool has of the message. */
 static int
 write_with(const struct message *m, struct dsn *d, struct dsn_rcpt *rcpts,
@@ -152,7 +213,7 @@ write_with(const struct message *m, struct dsn *d, struct dsn_rcpt *rcpts,
 	struct mail_params	 params;
 	struct envelope		 e;
 	size_t			 got, want = c->prefixlen + m->header_len;
-	char			*buf;
+	char			*buf, future[PARAMS_VALUE_MAX + 16];
 	int			 n;
 
 	d->header_len = want;
@@ -160,6 +221,7 @@ write_with(const struct message *m, struct dsn *d, struct dsn_rcpt *rcpts,
 	    params_mail_canonical(e.params, &params)) {
 		d->envid = params.envid;
 		d->global = params.smtputf8;
+		d->future = future_request(&params, future, sizeof(future));
 		if ((d->whole = returns_whole(d, m, &params, c)))
 			want = c->prefixlen + (size_t)c->bodylen;
 		set_orcpts(d, rcpts, &e);
@@ -180,7 +242,8 @@ write_dsn(struct spool *spool, const struct message *m,
 {
 	struct dsn		 d = { .id = m->id, .dsn_id = dsn_id,
 		.now = now, .arrival = (time_t)m->arrival,
-		.sender = message_sender(m) };
+		.deliver_by = (time_t)m->deliver_by, .sender = report_to(m),
+		.double_bounce = is_double(m) };
 	struct dsn_rcpt		*rcpts;
 	struct spool_content	 c;
 	uint8_t			 flags = seen_flags(m, list);
@@ -193,6 +256,7 @@ write_dsn(struct spool *spool, const struct message *m,
 	if ((rcpts = due_rcpts(m, list, &d.nrcpts)) == NULL)
 		return -1;
 	d.rcpts = rcpts;
+	d.partly = d.nrcpts < m->nrcpts;
 	if (spool_content_open(spool, m->id, &c) == SPOOL_OK) {
 		n = write_with(m, &d, rcpts, &c, text);
 		spool_content_close(&c);
@@ -202,28 +266,61 @@ write_dsn(struct spool *spool, const struct message *m,
 	return n;
 }
 
+/*
+ * Parameters of the report's MAIL: it is as urgent as what it reports (RFC
+ * 6710 section 4.5).
+ */
+static struct slice
+mail_text(const struct message *m, const struct dsn_text *text, char *buf,
+    size_t size)
+{
+	struct mail_params	params;
+	int			n;
+
+	memset(&params, 0, sizeof(params));
+	params.smtputf8 = text->smtputf8 ||
+	    !orcpt_is_ascii(SLICE_STR(report_to(m)));
+	params.has_priority = m->priority != 0;
+	params.priority = m->priority;
+	n = params_mail_print(&params, buf, size);
+	return SLICE(buf, n < 0 ? 0 : (size_t)n);
+}
+
+/* A double bounce is the postmaster's, and of no tenant. */
+static void
+set_origin(struct envelope *e, const struct message *m)
+{
+	e->mech = SLICE_STR(is_double(m) ? REPORT_DOUBLE : "dsn");
+	e->relay = SLICE_STR(is_double(m) ? child_conf()->bounce.relay :
+	    message_relay(m));
+	if (is_double(m)) {
+		e->user = SLICE_STR(child_conf()->bounce.postmaster);
+		e->tenant = e->auth = SLICE("", 0);
+		return;
+	}
+	e->user = SLICE_STR(message_user(m));
+	e->tenant = SLICE_STR(message_tenant(m));
+	e->auth = SLICE_STR(message_auth(m));
+}
+
 /* The report's envelope, decoded into e; malloc'd, NULL when memory is out. */
 static uint8_t *
 write_envelope(const struct message *m, const char *msgid,
     const struct dsn_text *text, time_t now, struct envelope *e, size_t *len)
 {
-	struct slice	 to = SLICE_STR(message_sender(m));
+	struct slice	 to = SLICE_STR(report_to(m));
 	/* A report is not reported (RFC 3461 section 6.1). */
 	struct slice	 never = SLICE_STR("NOTIFY=NEVER");
 	uint8_t		*env;
+	char		 params[PARAMS_TEXT_MAX + 1];
 
 	memset(e, 0, sizeof(*e));
 	e->arrival = (uint64_t)now;
 	e->flags = ENVELOPE_DSN | (text->eightbit ? ENVELOPE_8BITMIME : 0) |
 	    (text->smtputf8 ? ENVELOPE_UTF8HEADER : 0);
 	e->header_len = (uint32_t)text->header_len;
-	if (text->smtputf8 || !orcpt_is_ascii(to))
-		e->params = SLICE_STR("SMTPUTF8");
-	e->user = SLICE_STR(message_user(m));
-	e->tenant = SLICE_STR(message_tenant(m));
-	e->auth = SLICE_STR(message_auth(m));
-	e->mech = SLICE_STR("dsn");
-	e->relay = SLICE_STR(message_relay(m));
+	e->params = mail_text(m, text, params, sizeof(params));
+	set_origin(e, m);
 	e->sender = SLICE("", 0);
 	e->msgid = SLICE_STR(msgid);
 	if ((env = envelope_encode(e, &to, &never, 1, len)) != NULL &&

@@ -67,6 +67,13 @@ sender_allows(const struct conf_sender *s, const struct tables *ts,
 	return table_allows(s->table, ts, login, a);
 }
 
+const struct conf_matches *
+rights_rules(const struct conf *conf, const struct rights_login *login)
+{
+	return conf_tenant_matches(conf, login->tenant != NULL ?
+	    login->tenant : "");
+}
+
 bool
 rights_concerns(const struct conf_match *m, const struct rights_login *login)
 {
@@ -154,7 +161,7 @@ rights_match(const struct conf *conf, const struct tables *ts,
 		if (a.f == NULL)
 			return VERDICT_BAD_SENDER;
 	}
-	TAILQ_FOREACH(m, &conf->matches, entry) {
+	TAILQ_FOREACH(m, rights_rules(conf, login), entry) {
 		if (!rights_concerns(m, login))
 			continue;
 		any = true;
@@ -204,7 +211,7 @@ rights_lookups(const struct conf *conf, const struct rights_login *login,
 	const struct conf_table		*t;
 	size_t				 n = 0;
 
-	TAILQ_FOREACH(m, &conf->matches, entry) {
+	TAILQ_FOREACH(m, rights_rules(conf, login), entry) {
 		if (!rights_concerns(m, login))
 			continue;
 		TAILQ_FOREACH(s, &m->senders, entry)

@@ -17,6 +17,7 @@ struct scope;
 struct rights_login {
 	const char	*user;
 	const char	*own;	/* the address `own` stands for */
+	const char	*tenant;	/* whose rules; NULL or "": none */
 	bool		 local;	/* by the local socket: `match from local` */
 	const struct scope *scope;	/* of its credential; NULL: none */
 	const struct lookups *lookups;	/* what databases said; or NULL */
@@ -37,7 +38,10 @@ enum right { RIGHT_NO, RIGHT_YES, RIGHT_UNKNOWN };
  */
 enum verdict rights_route(const struct conf *, const struct tables *,
     const struct rights_login *, struct slice sender, const char **relay);
-/* Is the rule for logins of this kind, and for this user? */
+/* The rules for logins of this tenant, or of none. */
+const struct conf_matches *rights_rules(const struct conf *,
+    const struct rights_login *);
+/* Is the rule of those for logins of this kind, and for this user? */
 bool	 rights_concerns(const struct conf_match *,
     const struct rights_login *);
 /* The same, giving the rule. */

@@ -9,9 +9,9 @@
  * another segment holds a copy of its message, or the copy would come back to
  * life at the next recovery. That is what copies and self are for.
  *
- * A message costs 40 octets, about 6 of the hash table and 4 of the segment's
- * list, a state 16 and 8 for all of a message. Objects are named by handles of
- * 32 bits and never move.
+ * A message costs 32 octets, 4 of the hash table and 4 of the segment's list, a
+ * state 16 and 4 for all of a message. Objects are named by handles of 32 bits
+ * and never move.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,6 @@
 #include "msad/queue/spool.h"
 #include "msad/queue/spool_places.h"
 
-#define BUCKETS_MIN	1024U
 #define SLAB		1024U		/* objects in a slab */
 
 static struct object *
@@ -30,21 +29,21 @@ object(const struct places *ix, uint32_t handle)
 	return &ix->slabs[handle / SLAB][handle % SLAB];
 }
 
-static size_t
-bucket(const struct places *ix, uint64_t id)
+/* Ids ascend: their bits are spread over all. */
+static uint64_t
+hash_of(uint64_t id)
 {
-	return (size_t)((id * UINT64_C(0x9e3779b97f4a7c15)) >> 20) &
-	    (ix->nbuckets - 1);
+	return (id * UINT64_C(0x9e3779b97f4a7c15)) >> 20;
 }
 
 int
 places_init(struct places *ix)
 {
+	uint32_t	*from, *to;
+
 	memset(ix, 0, sizeof(*ix));
 	ix->used = 1;
-	ix->nbuckets = BUCKETS_MIN;
-	ix->buckets = calloc(ix->nbuckets, sizeof(*ix->buckets));
-	return ix->buckets == NULL ? -1 : 0;
+	return buckets_grow(&ix->buckets, &from, &to);
 }
 
 void
@@ -52,39 +51,49 @@ places_clear(struct places *ix)
 {
 	uint32_t	 i;
 
-	for (i = 1; i < ix->used; i++)
-		free(object(ix, i)->states);	/* NULL in free ones */
+	slab_clear(&ix->memory);
 	for (i = 0; i < ix->nslabs; i++)
 		free(ix->slabs[i]);
 	free(ix->slabs);
 	free(ix->slots);
-	free(ix->buckets);
+	buckets_free(&ix->buckets);
 	memset(ix, 0, sizeof(*ix));
 }
 
-/* Twice the buckets. Without memory the chains grow longer instead. */
+/* One more bucket. Without memory the chains grow longer instead. */
 static void
 grow(struct places *ix)
 {
-	struct places	 bigger = *ix;
+	uint32_t	*from, *to, h;
 	struct object	*o;
-	uint32_t	 h, next;
-	size_t		 i, b;
 
-	bigger.nbuckets = ix->nbuckets * 2;
-	bigger.buckets = calloc(bigger.nbuckets, sizeof(*bigger.buckets));
-	if (bigger.buckets == NULL)
+	if (buckets_grow(&ix->buckets, &from, &to) == -1)
 		return;
-	for (i = 0; i < ix->nbuckets; i++)
-		for (h = ix->buckets[i]; h != 0; h = next) {
-			o = object(ix, h);
-			next = o->next;
-			b = bucket(&bigger, o->id);
-			o->next = bigger.buckets[b];
-			bigger.buckets[b] = h;
+	while ((h = *from) != 0) {
+		o = object(ix, h);
+		if (buckets_of(&ix->buckets, hash_of(o->id)) != to) {
+			from = &o->next;
+			continue;
 		}
-	free(ix->buckets);
-	*ix = bigger;
+		*from = o->next;
+		o->next = *to;
+		*to = h;
+	}
+}
+
+/* NULL: it has none. */
+static struct states *
+states_of(const struct places *ix, const struct object *o)
+{
+	return o->states == 0 ? NULL : slab_at(&ix->memory, o->states);
+}
+
+static void
+states_free(struct places *ix, struct object *o)
+{
+	if (o->states != 0)
+		slab_give(&ix->memory, o->states);
+	o->states = 0;
 }
 
 static uint32_t
@@ -92,7 +101,8 @@ find(const struct places *ix, uint64_t id)
 {
 	uint32_t	h;
 
-	for (h = ix->buckets[bucket(ix, id)]; h != 0; h = object(ix, h)->next)
+	for (h = *buckets_of(&ix->buckets, hash_of(id)); h != 0;
+	    h = object(ix, h)->next)
 		if (object(ix, h)->id == id)
 			break;
 	return h;
@@ -139,20 +149,19 @@ static uint32_t
 find_or_add(struct places *ix, uint64_t id)
 {
 	struct object	*o;
-	uint32_t	 h;
-	size_t		 b;
+	uint32_t	 h, *b;
 
 	if ((h = find(ix, id)) != 0)
 		return h;
-	if (ix->nobjects >= ix->nbuckets)
+	if (ix->nobjects >= ix->buckets.n)
 		grow(ix);
 	if ((h = handle_new(ix)) == 0)
 		return 0;
 	o = object(ix, h);
 	o->id = id;
-	b = bucket(ix, id);
-	o->next = ix->buckets[b];
-	ix->buckets[b] = h;
+	b = buckets_of(&ix->buckets, hash_of(id));
+	o->next = *b;
+	*b = h;
 	ix->nobjects++;
 	return h;
 }
@@ -163,13 +172,12 @@ forget(struct places *ix, uint32_t h)
 	struct object	*o = object(ix, h);
 	uint32_t	*p;
 
-	for (p = &ix->buckets[bucket(ix, o->id)]; *p != h;
+	for (p = buckets_of(&ix->buckets, hash_of(o->id)); *p != h;
 	    p = &object(ix, *p)->next)
 		;
 	*p = o->next;
 	ix->nobjects--;
-	free(o->states);
-	o->states = NULL;
+	states_free(ix, o);
 	o->next = ix->idle;
 	ix->idle = h;
 }
@@ -178,7 +186,7 @@ int
 places_alive(const struct object *o)
 {
 	return o != NULL && !o->dead &&
-	    (o->seg != NULL || o->id < SPOOL_REGISTERS);
+	    (o->slot != 0 || o->id < SPOOL_REGISTERS);
 }
 
 static void
@@ -222,18 +230,18 @@ state_slot(const struct states *st, uint32_t key)
 }
 
 static struct state *
-state_at(const struct object *o, size_t i, uint32_t key)
+state_at(struct states *st, size_t i, uint32_t key)
 {
-	if (o->states == NULL || i >= o->states->n ||
-	    o->states->s[i].key != key)
-		return NULL;
-	return &o->states->s[i];
+	return st == NULL || i >= st->n || st->s[i].key != key ? NULL :
+	    &st->s[i];
 }
 
 struct state *
-places_state(const struct object *o, uint32_t key)
+places_state(const struct places *ix, const struct object *o, uint32_t key)
 {
-	return state_at(o, state_slot(o->states, key), key);
+	struct states	*st = states_of(ix, o);
+
+	return state_at(st, state_slot(st, key), key);
 }
 
 struct segment *
@@ -242,7 +250,13 @@ places_segment(const struct places *ix, const struct state *st)
 	return ix->slots[st->slot];
 }
 
-/* Give seg a slot, so that states may name it in few octets. */
+struct segment *
+places_home(const struct places *ix, const struct object *o)
+{
+	return o->slot == 0 ? NULL : ix->slots[o->slot];
+}
+
+/* Give seg a slot, so that records may name it in few octets. */
 static int
 take_slot(struct places *ix, struct segment *seg)
 {
@@ -273,17 +287,17 @@ places_counts(const struct places *ix, uint8_t type, uint64_t id, uint32_t key,
 	const struct object	*o = places_find(ix, id);
 	const struct state	*st;
 
-	if (o == NULL)
+	if (o == NULL || seg->slot == 0)
 		return 0;
 	switch (type) {
 	case RECORD_MESSAGE:
-		return !o->dead && o->seg == seg && o->off == off;
+		return !o->dead && o->slot == seg->slot && o->off == off;
 	case RECORD_REMOVE:
-		return tombstone_counts(o) && o->seg == seg && o->off == off;
+		return tombstone_counts(o) && o->slot == seg->slot &&
+		    o->off == off;
 	case RECORD_STATE:
-		st = o->dead ? NULL : places_state(o, key);
-		return st != NULL && seg->slot != 0 && st->slot == seg->slot &&
-		    st->off == off;
+		st = o->dead ? NULL : places_state(ix, o, key);
+		return st != NULL && st->slot == seg->slot && st->off == off;
 	default:
 		return 0;
 	}
@@ -315,22 +329,23 @@ places_put_message(struct places *ix, uint64_t id, int bodyfile,
 	struct object	*o;
 	uint32_t	 h;
 
-	if ((h = find_or_add(ix, id)) == 0 || note_copy(seg, h) == -1)
+	if (take_slot(ix, seg) == -1 || (h = find_or_add(ix, id)) == 0 ||
+	    note_copy(seg, h) == -1)
 		return -1;
 	o = object(ix, h);
 	o->copies++;
 	if (o->dead) {			/* only ever from a damaged log */
-		if (o->seg == seg)
+		if (o->slot == seg->slot)
 			o->self++;
 		else if (o->copies == o->self + 1U)
-			count(ix, o->seg, o->size);
+			count(ix, places_home(ix, o), o->size);
 		return 0;
 	}
-	if (o->seg != NULL)
-		discount(ix, o->seg, o->size);
+	if (o->slot != 0)
+		discount(ix, places_home(ix, o), o->size);
 	else
 		ix->messages++;
-	o->seg = seg;
+	o->slot = seg->slot;
 	o->off = off;
 	o->size = size;
 	o->bodyfile = bodyfile != 0;
@@ -338,23 +353,35 @@ places_put_message(struct places *ix, uint64_t id, int bodyfile,
 	return 0;
 }
 
+/* There is room for so many states where n are: 1 to 4, 6, 8, 12, 16, ... */
+static size_t
+room_for(size_t n)
+{
+	size_t	step = 1;
+
+	while (n > 4 * step)
+		step *= 2;
+	return (n + step - 1) / step * step;
+}
+
 /* Make room for one more state in slot i. */
 static int
-state_insert(struct object *o, size_t i)
+state_insert(struct places *ix, struct object *o, size_t i)
 {
-	struct states	*st = o->states;
-	uint32_t	 n;
+	struct states	*st = states_of(ix, o);
+	size_t		 n = st == NULL ? 0 : st->n;
+	uint32_t	 h;
 
-	if (st == NULL || st->n == st->alloc) {
-		n = st == NULL ? 1 : st->alloc + (st->alloc < 4 ? 1 :
-		    st->alloc / 2);
-		st = realloc(st, sizeof(*st) + n * sizeof(st->s[0]));
-		if (st == NULL)
+	if (st == NULL || room_for(n) == n) {
+		if ((h = slab_take(&ix->memory, sizeof(*st) +
+		    room_for(n + 1) * sizeof(st->s[0]))) == 0)
 			return -1;
-		if (o->states == NULL)
-			st->n = 0;
-		st->alloc = n;
-		o->states = st;
+		if (st != NULL)
+			memcpy(slab_at(&ix->memory, h), st, sizeof(*st) +
+			    n * sizeof(st->s[0]));
+		states_free(ix, o);
+		o->states = h;
+		st = states_of(ix, o);
 	}
 	memmove(&st->s[i + 1], &st->s[i], (st->n - i) * sizeof(st->s[0]));
 	st->n++;
@@ -380,15 +407,15 @@ places_put_state(struct places *ix, uint64_t id, uint32_t key,
 		return 1;
 	if (take_slot(ix, seg) == -1)
 		return -1;
-	i = state_slot(o->states, key);
-	if ((st = state_at(o, i, key)) != NULL) {
+	i = state_slot(states_of(ix, o), key);
+	if ((st = state_at(states_of(ix, o), i, key)) != NULL) {
 		discount(ix, places_segment(ix, st), st->size);
 	} else {
-		if (state_insert(o, i) == -1)
+		if (state_insert(ix, o, i) == -1)
 			return -1;
 		ix->states++;
 	}
-	o->states->s[i] = (struct state){ seg->slot, off, size, key };
+	states_of(ix, o)->s[i] = (struct state){ seg->slot, off, size, key };
 	count(ix, seg, size);
 	return 0;
 }
@@ -396,16 +423,15 @@ places_put_state(struct places *ix, uint64_t id, uint32_t key,
 static void
 drop_states(struct places *ix, struct object *o)
 {
-	uint32_t	i;
+	struct states	*st = states_of(ix, o);
+	uint32_t	 i;
 
-	if (o->states == NULL)
+	if (st == NULL)
 		return;
-	for (i = 0; i < o->states->n; i++)
-		discount(ix, places_segment(ix, &o->states->s[i]),
-		    o->states->s[i].size);
-	ix->states -= o->states->n;
-	free(o->states);
-	o->states = NULL;
+	for (i = 0; i < st->n; i++)
+		discount(ix, places_segment(ix, &st->s[i]), st->s[i].size);
+	ix->states -= st->n;
+	states_free(ix, o);
 }
 
 /* A message dies: what it had counts no more. */
@@ -413,12 +439,12 @@ static void
 kill_object(struct places *ix, struct object *o, const struct segment *seg)
 {
 	drop_states(ix, o);
-	if (o->seg != NULL) {
-		discount(ix, o->seg, o->size);
+	if (o->slot != 0) {
+		discount(ix, places_home(ix, o), o->size);
 		ix->messages--;
 	}
 	/* its newest copy lies beside the tombstone, or none does */
-	o->self = o->seg == seg && o->copies > 0;
+	o->self = o->slot == seg->slot && o->copies > 0;
 	o->dead = 1;
 }
 
@@ -430,6 +456,8 @@ places_remove(struct places *ix, uint64_t id, struct segment *seg, uint32_t off,
 	uint32_t	 h;
 	int		 nothing = 0;
 
+	if (take_slot(ix, seg) == -1)
+		return -1;
 	h = recovering ? find_or_add(ix, id) : find(ix, id);
 	if (h == 0)
 		return recovering ? -1 : 1;
@@ -438,12 +466,12 @@ places_remove(struct places *ix, uint64_t id, struct segment *seg, uint32_t off,
 		/* a newer tombstone takes the place of the old */
 		nothing = 1;
 		if (tombstone_counts(o))
-			discount(ix, o->seg, o->size);
-		if (o->seg != seg)
+			discount(ix, places_home(ix, o), o->size);
+		if (o->slot != seg->slot)
 			o->self = 0;
 	} else
 		kill_object(ix, o, seg);
-	o->seg = seg;
+	o->slot = seg->slot;
 	o->off = off;
 	o->size = size;
 	if (tombstone_counts(o))
@@ -465,10 +493,10 @@ places_release(struct places *ix, struct segment *seg)
 		o->copies--;
 		if (!o->dead)
 			continue;
-		if (o->seg == seg && o->self > 0)
+		if (o->slot == seg->slot && o->self > 0)
 			o->self--;
 		if (counted && !tombstone_counts(o))
-			discount(ix, o->seg, o->size);
+			discount(ix, places_home(ix, o), o->size);
 		if (o->copies == 0)
 			forget(ix, seg->copies[i]);
 	}
@@ -487,8 +515,8 @@ places_prune(struct places *ix)
 	uint32_t	 h, next;
 	size_t		 i;
 
-	for (i = 0; i < ix->nbuckets; i++)
-		for (h = ix->buckets[i]; h != 0; h = next) {
+	for (i = 0; i < ix->buckets.n; i++)
+		for (h = *buckets_at(&ix->buckets, i); h != 0; h = next) {
 			o = object(ix, h);
 			next = o->next;
 			if (places_alive(o) || o->copies > 0)
@@ -518,8 +546,8 @@ places_each(struct places *ix, void (*fn)(void *, struct object *), void *arg)
 	uint32_t	h, next;
 	size_t		i;
 
-	for (i = 0; i < ix->nbuckets; i++)
-		for (h = ix->buckets[i]; h != 0; h = next) {
+	for (i = 0; i < ix->buckets.n; i++)
+		for (h = *buckets_at(&ix->buckets, i); h != 0; h = next) {
 			next = object(ix, h)->next;
 			fn(arg, object(ix, h));
 		}

@@ -10,6 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/buckets.h"
+#include "common/slab.h"
+
 /* A segment that holds records. */
 struct segment {
 	TAILQ_ENTRY(segment)	 entry;		/* ascending epoch */
@@ -38,22 +41,22 @@ struct state {
 	uint32_t	 key;
 };
 
-/* The newest states of a message, ascending key. */
+/* The newest states of a message, ascending key. Room follows from n. */
 struct states {
-	uint32_t	 n, alloc;
+	uint32_t	 n;
 	struct state	 s[];
 };
 
 /*
  * A message, alive or dead. A dead one is kept while a segment still holds a
  * copy of it: seg and off are then its tombstone's, which must stay as long.
- * There is one for each message in the queue, so each octet counts: 40. They
+ * There is one for each message in the queue, so each octet counts: 32. They
  * lie in slabs and are named by handles; 0 is none.
  */
 struct object {
 	uint64_t	 id;
-	struct segment	*seg;		/* NULL: no record (register) */
-	struct states	*states;	/* NULL: none */
+	uint32_t	 slot;		/* of seg; 0: no record (register) */
+	uint32_t	 states;	/* handle; 0: none */
 	uint32_t	 next;		/* in its bucket; of the free ones */
 	uint32_t	 off;
 	uint32_t	 size;
@@ -64,14 +67,14 @@ struct object {
 };
 
 struct places {
-	uint32_t	 *buckets;
-	size_t		  nbuckets;
+	struct buckets	  buckets;
 	size_t		  nobjects;
 	struct object	**slabs;
 	uint32_t	  nslabs;
 	uint32_t	  used;		/* handles given out so far */
 	uint32_t	  idle;		/* the first free one, 0: none */
-	struct segment	**slots;	/* those that hold states */
+	struct slab	  memory;	/* of states */
+	struct segment	**slots;	/* those that hold records */
 	uint32_t	  nslots;
 	uint64_t	  messages, states;	/* live */
 	uint64_t	  live_bytes;
@@ -82,8 +85,11 @@ int	 places_init(struct places *);
 void	 places_clear(struct places *);
 struct object *places_find(const struct places *, uint64_t id);
 /* Finds the state; NULL when there is none. */
-struct state *places_state(const struct object *, uint32_t key);
+struct state *places_state(const struct places *, const struct object *,
+	    uint32_t key);
 struct segment *places_segment(const struct places *, const struct state *);
+/* Where its record is; NULL: a register has none. */
+struct segment *places_home(const struct places *, const struct object *);
 /* Is o a message (or register) that is there? */
 int	 places_alive(const struct object *);
 /* Does the record of that type at off of seg count? */

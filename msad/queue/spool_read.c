@@ -68,9 +68,9 @@ spool_content_open(struct spool *sp, uint64_t id, struct spool_content *c)
 	memset(c, 0, sizeof(*c));
 	c->fd = -1;
 	c->io = sp->io;
-	if (!places_alive(o) || o->seg == NULL)
+	if (!places_alive(o) || o->slot == 0)
 		return SPOOL_NOENT;
-	result = spool_read_record(sp, o->seg, o->off, o->size,
+	result = spool_read_record(sp, places_home(&sp->ix, o), o->off, o->size,
 	    RECORD_MESSAGE, id, &mem, &r);
 	if (result != SPOOL_OK)
 		return result;
@@ -159,7 +159,7 @@ spool_state_read(struct spool *sp, uint64_t id, uint32_t key, void **buf,
 
 	*buf = NULL;
 	*len = 0;
-	if (!places_alive(o) || (st = places_state(o, key)) == NULL)
+	if (!places_alive(o) || (st = places_state(&sp->ix, o, key)) == NULL)
 		return SPOOL_NOENT;
 	result = spool_read_record(sp, places_segment(&sp->ix, st), st->off,
 	    st->size, RECORD_STATE, id, &mem, &r);

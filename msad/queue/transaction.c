@@ -26,9 +26,12 @@
 #include "grant.h"
 #include "limits.h"
 #include "lookup.h"
+#include "pause.h"
 #include "peers.h"
 #include "rights.h"
+#include "rules.h"
 #include "spool.h"
+#include "terms.h"
 #include "transaction.h"
 #include "transaction_priv.h"
 
@@ -107,6 +110,7 @@ static struct rights_login
 login_of(const struct grant *g)
 {
 	return (struct rights_login){ .user = g->user, .own = g->own,
+	    .tenant = g->tenant,
 	    .local = g->local, .utf8 = g->tx != NULL && g->tx->utf8,
 	    .scope = &g->scope,
 	    .lookups = g->tx != NULL ? g->tx->lookups : NULL };
@@ -149,13 +153,13 @@ log_refused(const struct peer *p, uint64_t sid, const char *user,
 
 /* May a message of this size come in now? */
 static enum verdict
-space_for(uint64_t size)
+space_for(const struct grant *g, uint64_t size)
 {
 	enum spool_result	result;
 
 	if (stopped || accept_held() > COMMITS_MAX)
 		return VERDICT_TROUBLE;
-	if (size > limits_size())
+	if (size > limits_size(g))
 		return VERDICT_TOO_BIG;
 	if ((result = spool_accepting(spool, NULL)) != SPOOL_OK)
 		return accept_verdict(result);
@@ -163,8 +167,8 @@ space_for(uint64_t size)
 }
 
 static struct transaction *
-transaction_new(struct slice sender, uint64_t size, struct slice text,
-    const struct mail_params *params)
+transaction_new(const struct grant *g, struct slice sender, uint64_t size,
+    struct slice text, const struct mail_params *params)
 {
 	struct transaction	*tx;
 
@@ -175,7 +179,7 @@ transaction_new(struct slice sender, uint64_t size, struct slice text,
 	tx->sender = strndup(sender.p, sender.len);
 	tx->params = strndup(text.p, text.len);
 	tx->utf8 = params->smtputf8;
-	check_begin(&tx->check, limits_size() + SIZE_SLACK);
+	check_begin(&tx->check, limits_size(g) + SIZE_SLACK);
 	tx->check.utf8 = tx->utf8;
 	if (tx->sender == NULL || tx->params == NULL) {
 		transaction_free(tx);
@@ -184,27 +188,48 @@ transaction_new(struct slice sender, uint64_t size, struct slice text,
 	return tx;
 }
 
+/* What an operator's rules look at. */
+static struct rules_mail
+mail_of(const struct grant *g, const char *relay, uint64_t size, bool whole)
+{
+	return (struct rules_mail){ .epoch = g->epoch, .sid = g->sid,
+	    .user = g->user, .tenant = g->tenant, .sender = g->tx->sender,
+	    .relay = relay, .size = size, .whole = whole };
+}
+
 /* All that databases have to say is there: may the login send as this? */
 static enum verdict
 decide(struct grant *g, char *detail)
 {
 	struct rights_login	 login = login_of(g);
 	struct transaction	*tx = g->tx;
-	const char		*relay;
+	const struct conf_match	*rule;
+	struct rules_mail	 mail;
 	enum verdict		 v;
 
 	if (g->revoked)
 		return VERDICT_NO_GRANT;
 	if (!tx->utf8 && !orcpt_is_ascii(SLICE_STR(tx->sender)))
 		return VERDICT_BAD_SENDER;
-	v = rights_route(child_conf(), tables, &login, SLICE_STR(tx->sender),
-	    &relay);
+	v = rights_match(child_conf(), tables, &login, SLICE_STR(tx->sender),
+	    &rule);
+	if (v == VERDICT_OK) {
+		mail = mail_of(g, rule->relay, tx->size, false);
+		v = rules_at_mail(&mail, detail);
+	}
 	if (v == VERDICT_OK)
-		v = space_for(tx->size);
+		v = terms_mail(&tx->terms, &tx->params, g, tx->size,
+		    rule->priority, detail);
+	if (v == VERDICT_OK)
+		v = space_for(g, tx->size);
 	if (v == VERDICT_OK)
 		v = limits_mail(g, &tx->taken, tx->size, detail);
-	if (v == VERDICT_OK && (tx->relay = strdup(relay)) == NULL)
+	if (v == VERDICT_OK && (tx->relay = strdup(rule->relay)) == NULL)
 		v = VERDICT_TROUBLE;
+	if (v == VERDICT_OK && tx->terms.lowered) {
+		terms_detail(&tx->terms, detail);
+		v = VERDICT_PRIORITY_CHANGED;
+	}
 	return v;
 }
 
@@ -212,11 +237,11 @@ decide(struct grant *g, char *detail)
 static void
 answer_mail(struct grant *g, struct peer *p)
 {
-	char		 detail[LIMITS_TEXT_MAX] = "";
+	char		 detail[RULE_TEXT_MAX] = "";
 	enum verdict	 v = decide(g, detail);
 
 	answer(p->ch, g->sid, v, detail);
-	if (v == VERDICT_OK) {
+	if (v == VERDICT_OK || v == VERDICT_PRIORITY_CHANGED) {
 		g->tx->state = TX_ENVELOPE;
 		return;
 	}
@@ -284,6 +309,7 @@ on_mail(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	size = ipc_get_u64(&r);
 	text = ipc_get_str(&r);
 	if (!ipc_done(&r) || !params_mail_canonical(text, &params) ||
+	    !terms_possible(&params) ||
 	    (g != NULL && (g->tx != NULL || g->committing)))
 		return -1;
 	if (g == NULL) {
@@ -292,7 +318,13 @@ on_mail(struct ipc *ch, struct ipc_msg *msg, void *arg)
 		answer(ch, msg->sid, VERDICT_NO_GRANT, "");
 		return 0;
 	}
-	if ((g->tx = transaction_new(sender, size, text, &params)) == NULL ||
+	if (pause_accept()) {
+		log_refused(arg, msg->sid, g->user, "mail", VERDICT_PAUSED,
+		    log_qn(sender.p, sender.len));
+		answer(ch, msg->sid, VERDICT_PAUSED, "");
+		return 0;
+	}
+	if ((g->tx = transaction_new(g, sender, size, text, &params)) == NULL ||
 	    !ask_lookups(g)) {
 		answer(ch, msg->sid, VERDICT_TROUBLE, "");
 		transaction_drop(g);
@@ -382,6 +414,7 @@ add_rcpt(const struct grant *g, struct slice path, struct slice params,
 	struct tx_rcpt	*p;
 	enum verdict	 v;
 	char		 buf[ENVELOPE_PATH_MAX + 1];
+	struct rules_mail	 mail;
 	uint32_t	 hash;
 
 	if (!rcpt_path(path, tx->utf8, buf, sizeof(buf)) ||
@@ -393,6 +426,9 @@ add_rcpt(const struct grant *g, struct slice path, struct slice params,
 	hash = address_hash(&a);
 	if (has_rcpt(tx, &a, hash))
 		return VERDICT_OK;	/* one delivery is enough (X-rcpt-2) */
+	mail = mail_of(g, tx->relay, tx->size, false);
+	if ((v = rules_at_rcpt(&mail, buf, detail)) != VERDICT_OK)
+		return v;
 	if ((v = rcpt_room(tx, strlen(buf) + params.len + 4)) != VERDICT_OK)
 		return v;
 	if ((v = limits_rcpt(g, &tx->taken, detail)) != VERDICT_OK) {
@@ -436,7 +472,7 @@ on_rcpt(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	struct grant		*g = grant_of(arg, msg);
 	struct slice		 path, text;
 	enum verdict		 v;
-	char			 detail[LIMITS_TEXT_MAX] = "";
+	char			 detail[RULE_TEXT_MAX] = "";
 
 	ipc_reader(&r, msg);
 	path = ipc_get_str(&r);
@@ -560,7 +596,7 @@ check_null_author(struct author *a, struct slice section,
 		return author_check(a, section, m, tables, login);
 	if (v == VERDICT_TROUBLE)
 		return v;
-	TAILQ_FOREACH(m, &child_conf()->matches, entry) {
+	TAILQ_FOREACH(m, rights_rules(child_conf(), login), entry) {
 		if (!rights_concerns(m, login))
 			continue;
 		strict = *m;
@@ -672,17 +708,31 @@ on_body(struct ipc *ch, struct ipc_msg *msg, void *arg)
 
 /* --- the end --- */
 
+static const char *
+rcpt_at(const void *tx, uint32_t i)
+{
+	return ((const struct transaction *)tx)->rcpts[i].path;
+}
+
 /* All octets are there: the verdict on them. */
 static enum verdict
 end_verdict(struct grant *g)
 {
 	struct transaction	*tx = g->tx;
+	struct rules_mail	 mail = mail_of(g, tx->relay, tx->check.size,
+				    true);
 
 	if (g->revoked)
 		return VERDICT_NO_GRANT;
 	if (tx->state != TX_BODY)
 		begin_content(g);
 	check_end(&tx->check);
+	if (tx_verdict(tx) == VERDICT_OK)
+		tx->verdict = rules_at_end(&mail, rcpt_at, tx, tx->nrcpts,
+		    &tx->rule, tx->text);
+	if (tx_verdict(tx) == VERDICT_OK)
+		tx->verdict = terms_end(&tx->terms, g, tx->check.size,
+		    tx->text, sizeof(tx->text));
 	if (tx_verdict(tx) == VERDICT_OK)
 		tx->verdict = limits_end(g, &tx->taken, tx->check.size,
 		    tx->text);

@@ -10,6 +10,7 @@
 #include "author.h"
 #include "check.h"
 #include "limits.h"
+#include "terms.h"
 
 struct lookups;
 struct spool_message;
@@ -33,6 +34,7 @@ struct transaction {
 	char			*sender;
 	char			*relay;		/* from TX_ENVELOPE on */
 	char			*params;	/* canonical */
+	struct terms		 terms;
 	bool			 large;		/* by the size at MAIL */
 	bool			 utf8;		/* SMTPUTF8 was asked */
 	bool			 utf8header;	/* and a header needs it */
@@ -48,7 +50,8 @@ struct transaction {
 	size_t			 header_len;
 	struct spool_message	*content;
 	enum verdict		 verdict;	/* of the spool; else check's */
-	char			 text[AUTHOR_TEXT_MAX];	/* on From */
+	uint32_t		 rule;		/* that holds it, 0: none */
+	char			 text[AUTHOR_TEXT_MAX];	/* From, rule */
 };
 
 #endif

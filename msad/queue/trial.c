@@ -2,8 +2,9 @@
  * What would become of a message of a user, from one address to another, and by
  * which rule: the queue's part of "msactl test session". Runs in msad-queue,
  * called by control.c. It asks what MAIL and RCPT ask (rights.c, scope.c,
- * databases through lookup.c), and changes nothing. What an app password
- * restricts beyond that is not known here: the question names no password.
+ * databases through lookup.c, an operator's rules and pauses), and changes
+ * nothing. What an app password restricts beyond that is not known here: the
+ * question names no password.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +20,11 @@
 #include "control.h"
 #include "grant.h"
 #include "lookup.h"
+#include "pause.h"
 #include "peers.h"
 #include "rights.h"
+#include "rules.h"
+#include "schedule.h"
 #include "trial.h"
 
 #define NAME_MAX_OCTETS	255
@@ -35,6 +39,7 @@ struct trial {
 	char			 from[PATH_OCTETS + 1];
 	char			 to[PATH_OCTETS + 1];
 	char			*own;
+	char			 tenant[NAME_MAX_OCTETS + 1];
 	struct scope		 scope;
 	struct lookups		*lookups;
 };
@@ -67,14 +72,14 @@ fact(struct ipc *ch, uint64_t sid, const char *name, const char *value)
 	ipc_send(ch);
 }
 
-/* The rule's place among the match rules, from 1 on. */
+/* The rule's place among those for the login, from 1 on. */
 static unsigned int
-rule_number(const struct conf_match *rule)
+rule_number(const struct trial *t, const struct conf_match *rule)
 {
 	const struct conf_match	*m;
 	unsigned int		 n = 1;
 
-	TAILQ_FOREACH(m, &child_conf()->matches, entry) {
+	TAILQ_FOREACH(m, conf_tenant_matches(child_conf(), t->tenant), entry) {
 		if (m == rule)
 			break;
 		n++;
@@ -119,9 +124,55 @@ tell_rule(const struct trial *t, struct ipc *ch, const struct conf_match *m)
 {
 	char	 text[64];
 
-	snprintf(text, sizeof(text), "%u, line %d", rule_number(m), m->line);
+	snprintf(text, sizeof(text), "%u, line %d", rule_number(t, m),
+	    m->line);
 	fact(ch, t->sid, "rule", text);
 	fact(ch, t->sid, "relay", m->relay);
+}
+
+static void
+add_to(char *text, size_t size, const char *more)
+{
+	if (text[0] != '\0')
+		strlcat(text, "; ", size);
+	strlcat(text, more, size);
+}
+
+/*
+ * What an operator ordered for mail like this; only sizes are not known. The
+ * verdict is that of acceptance and of rules.
+ */
+static enum verdict
+judge_orders(const struct trial *t, struct ipc *ch, const char *relay)
+{
+	const struct rules_mail	 mail = { .user = t->user,
+		.tenant = t->tenant, .sender = t->from, .relay = relay };
+	enum rule_action	 action = RULE_HOLD;
+	enum verdict		 v = VERDICT_OK;
+	uint32_t		 rule = rules_meeting(&mail, t->to, &action);
+	char			 text[256] = "", one[64];
+
+	if (pause_accept()) {
+		v = VERDICT_PAUSED;
+		add_to(text, sizeof(text), "451 4.3.0: no mail is accepted");
+	}
+	if (rule != 0) {
+		if (action == RULE_REJECT)
+			v = VERDICT_RULE;
+		snprintf(one, sizeof(one), action == RULE_REJECT ?
+		    "550 5.7.1: rule %u refuses it" : "rule %u holds it",
+		    rule);
+		add_to(text, sizeof(text), one);
+	}
+	if (schedule_relay_paused(relay))
+		add_to(text, sizeof(text), "the relay is paused");
+	if (schedule_tenant_paused(t->tenant))
+		add_to(text, sizeof(text), "the tenant is paused");
+	if (schedule_rcpt_paused(t->to))
+		add_to(text, sizeof(text), "the domain is paused");
+	if (text[0] != '\0')
+		fact(ch, t->sid, "operator", text);
+	return v;
 }
 
 /* All that databases have to say is there. */
@@ -129,7 +180,7 @@ static void
 judge(struct trial *t, struct ipc *ch)
 {
 	struct rights_login	 login = { .user = t->user, .own = t->own,
-	    .scope = &t->scope, .lookups = t->lookups };
+	    .tenant = t->tenant, .scope = &t->scope, .lookups = t->lookups };
 	const struct conf_match	*m = NULL;
 	enum verdict		 v;
 
@@ -144,6 +195,8 @@ judge(struct trial *t, struct ipc *ch)
 		fact(ch, t->sid, "recipient", v == VERDICT_OK ? "accepted" :
 		    refusal(v));
 	}
+	if (v == VERDICT_OK)
+		v = judge_orders(t, ch, m->relay);
 	fact(ch, t->sid, "result", v == VERDICT_OK ? "accepted" : "refused");
 	control_end(ch, t->sid, CTL_OK, 1, 0, "");
 }
@@ -165,7 +218,7 @@ static bool
 ask_lookups(struct trial *t)
 {
 	struct rights_login	 login = { .user = t->user, .own = t->own,
-	    .scope = &t->scope };
+	    .tenant = t->tenant, .scope = &t->scope };
 	const char		*names[LOOKUP_TABLES_MAX];
 	struct timespec		 ts;
 	size_t			 n;
@@ -187,6 +240,8 @@ prepare(struct trial *t, uint8_t flags)
 
 	if ((auth = conf_auth_find(child_conf(), t->block)) == NULL)
 		return "there is no such auth block";
+	if (auth->tenant != NULL)
+		strlcpy(t->tenant, auth->tenant, sizeof(t->tenant));
 	t->scope.flags = flags;
 	t->own = grant_own(SLICE_STR(t->user), SLICE_STR(auth->realm != NULL ?
 	    auth->realm : ""), child_conf()->hostname);

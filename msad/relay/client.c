@@ -26,6 +26,7 @@
 #include "common/log.h"
 #include "common/orcpt.h"
 #include "msad/relay/client.h"
+#include "msad/relay/deliverby.h"
 #include "msad/relay/downgrade.h"
 #include "msad/relay/pool.h"
 
@@ -67,7 +68,9 @@ client_flags(const struct client *c)
 {
 	return (uint8_t)((c->caps & CAP_DSN ? RESULT_DSN : 0) |
 	    (c->caps & CAP_SMTPUTF8 ? RESULT_SMTPUTF8 : 0) |
-	    (c->caps & CAP_8BITMIME ? 0 : RESULT_7BIT));
+	    (c->caps & CAP_8BITMIME ? 0 : RESULT_7BIT) |
+	    (c->job != NULL && deliverby_is_told(c, c->job) ?
+	    RESULT_DELIVERBY : 0));
 }
 
 void
@@ -228,7 +231,7 @@ envelope_mail(struct client *c)
 {
 	const struct mail_params *m = &c->job->params;
 	char	 size[40] = "", ret[80] = "", envid[PARAMS_ENVID_MAX + 8] = "";
-	char	 path[JOB_PATH_MAX];
+	char	 path[JOB_PATH_MAX], by[DELIVERBY_PARAM_MAX], priority[20] = "";
 
 	if (c->caps & CAP_DSN) {	/* as given: R3461-5.2.1-a */
 		put_param(ret, sizeof(ret), "RET", m->ret_text);
@@ -237,12 +240,17 @@ envelope_mail(struct client *c)
 	if (c->caps & CAP_SIZE)
 		snprintf(size, sizeof(size), " SIZE=%llu",
 		    (unsigned long long)c->job->size);
-	client_command(c, 0, "MAIL FROM:<%s>%s%s%s%s%s%s", c->null_sender ? "" :
+	if (m->has_priority && (c->caps & CAP_MT_PRIORITY))
+		snprintf(priority, sizeof(priority), " MT-PRIORITY=%d",
+		    m->priority);
+	deliverby_param(c, c->job, by);
+	client_command(c, 0, "MAIL FROM:<%s>%s%s%s%s%s%s%s%s",
+	    c->null_sender ? "" :
 	    tx_path(c, c->job->from, path, sizeof(path)), size,
 	    c->job->eightbit && (c->caps & CAP_8BITMIME) ?
 	    " BODY=8BITMIME" : "", c->utf8 ? " SMTPUTF8" : "",
 	    c->user != NULL && (c->caps & CAP_AUTH) ? " AUTH=<>" : "", ret,
-	    envid);
+	    envid, by, priority);
 }
 
 /*
@@ -326,7 +334,8 @@ rcpt_suits(struct client *c, struct rcpt *rcpt)
 {
 	struct result	 res;
 
-	if (downgrade_rcpt(c, rcpt, &res) == 0)
+	if (downgrade_rcpt(c, rcpt, &res) == 0 &&
+	    deliverby_suits(c, c->job, &res) == 0)
 		return 1;
 	job_rcpt_result(c->job, rcpt, &res, c->host, c->tls);
 	return 0;

@@ -47,6 +47,8 @@ enum client_state {
 #define CAP_LOGIN	0x40
 #define CAP_DSN		0x80
 #define CAP_SMTPUTF8	0x100
+#define CAP_DELIVERBY	0x200
+#define CAP_MT_PRIORITY	0x400
 
 /* RFC 5321 section 4.5.3.2, and our own for what it does not name; seconds. */
 #define TIMEOUT_CONNECT		30
@@ -83,6 +85,7 @@ struct client {
 	struct reply		 reply;
 	unsigned int		 caps;
 	uint64_t		 size_limit;	/* of SIZE; 0: none stated */
+	uint32_t		 by_min;	/* of DELIVERBY; seconds */
 	time_t			 born;		/* monotonic seconds */
 	unsigned int		 messages;
 

@@ -36,6 +36,8 @@ downgrade_needs(const struct job *job)
 	unsigned int	 caps = job->eightbit ? CAP_8BITMIME : 0;
 	size_t		 i;
 
+	if (job->params.has_by && job->params.by_return)
+		caps |= CAP_DELIVERBY;
 	if (!job->params.smtputf8)
 		return caps;
 	if (job->utf8header || path_needs_utf8(job->from))

@@ -114,7 +114,7 @@ job_new(struct ipc_msg *msg)
 	struct slice		 id, relay, from, text, user, password;
 	struct mail_params	 params;
 	struct job		*job;
-	uint64_t		 size;
+	uint64_t		 size, deliver_by;
 	uint8_t			 flags;
 
 	ipc_reader(&r, msg);
@@ -126,13 +126,16 @@ job_new(struct ipc_msg *msg)
 	text = ipc_get_str(&r);
 	user = ipc_get_str(&r);
 	password = ipc_get_bytes(&r);
+	deliver_by = ipc_get_u64(&r);
 	if (!ipc_done(&r) || !line_safe(from) || size > INT64_MAX ||
+	    deliver_by > INT64_MAX ||
 	    !params_mail_canonical(text, &params))
 		return NULL;
 	if ((job = calloc(1, sizeof(*job))) == NULL)
 		fatal("out of memory");
 	job->sid = msg->sid;
 	job->size = size;
+	job->deliver_by = deliver_by;
 	job->eightbit = (flags & JOB_8BIT) != 0;
 	job->utf8header = (flags & JOB_UTF8HEADER) != 0;
 	job->fd[0] = ipc_take_fd(msg);

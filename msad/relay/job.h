@@ -72,6 +72,7 @@ struct job {
 	unsigned int	 needs;		/* CAP_*, all recipients together */
 	char		*text;		/* that params points into */
 	struct mail_params params;
+	uint64_t	 deliver_by;	/* seconds: its BY; 0: none */
 	uint64_t	 size;		/* octets of the message */
 	int		 fd[2];		/* content; the second may be -1 */
 	uint64_t	 len[2];	/* octets in each */

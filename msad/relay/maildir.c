@@ -26,6 +26,7 @@
 
 #include "common/child.h"
 #include "common/log.h"
+#include "msad/relay/deliverby.h"
 #include "msad/relay/dot.h"
 #include "msad/relay/maildir.h"
 
@@ -157,6 +158,11 @@ maildir_write(struct delivery *d)
 	char		 path[1200];
 	int		 n;
 
+	if (deliverby_lapsed(d->job)) {
+		result_set(&d->res, OUTCOME_PERMANENT, "5.4.7", "the time by "
+		    "which it was to be delivered has passed");
+		return;
+	}
 	gettimeofday(&tv, NULL);
 	snprintf(d->name, sizeof(d->name), "%lld.M%06ldP%ldQ%lu.%s",
 	    (long long)tv.tv_sec, (long)tv.tv_usec, (long)getpid(),

@@ -336,6 +336,23 @@ size_limit(struct slice w)
 	return n;
 }
 
+/* The same of DELIVERBY, in seconds; what cannot be read is too long a time. */
+static uint32_t
+by_minimum(struct slice w)
+{
+	uint32_t	 n = 0;
+	size_t		 i;
+
+	if (w.len > 9)
+		return UINT32_MAX;
+	for (i = 0; i < w.len; i++) {
+		if (w.p[i] < '0' || w.p[i] > '9')
+			return UINT32_MAX;
+		n = n * 10 + (uint32_t)(w.p[i] - '0');
+	}
+	return n;
+}
+
 static void
 setup_capability(struct client *c, struct slice line)
 {
@@ -351,7 +368,12 @@ setup_capability(struct client *c, struct slice line)
 		c->caps |= CAP_DSN;
 	else if (slice_is_nocase(word, "SMTPUTF8"))
 		c->caps |= CAP_SMTPUTF8;
-	else if (slice_is_nocase(word, "SIZE")) {
+	else if (slice_is_nocase(word, "MT-PRIORITY"))
+		c->caps |= CAP_MT_PRIORITY;
+	else if (slice_is_nocase(word, "DELIVERBY")) {
+		c->caps |= CAP_DELIVERBY;
+		c->by_min = by_minimum(next_word(&line));
+	} else if (slice_is_nocase(word, "SIZE")) {
 		c->caps |= CAP_SIZE;
 		c->size_limit = size_limit(next_word(&line));
 	} else if (slice_is_nocase(word, "AUTH")) {
@@ -374,6 +396,7 @@ setup_capabilities(struct client *c)
 
 	c->caps = 0;
 	c->size_limit = 0;
+	c->by_min = 0;
 	for (i = 1; reply_line(&c->reply, i, &p, &len) == 0; i++)
 		setup_capability(c, SLICE(p, len));
 	if ((c->caps & CAP_8BITMIME) == 0)	/* RFC 6531 section 3.1 */

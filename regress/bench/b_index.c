@@ -1,13 +1,17 @@
-/* links: msad/queue/index*.c msad/queue/envelope.c msad/queue/schedule.c */
+/* links: msad/queue/index*.c msad/queue/envelope.c msad/queue/schedule*.c */
+/* links: msad/queue/blob.c */
+/* links: msad/queue/fair.c */
 /* links: msad/queue/spool_places.c */
 /*
  * How what the queue keeps in memory grows with its recipients: index,
  * schedule, and the spool's places. Messages of one recipient, 5,000 users in
  * 100 tenants, 50,000 domains; 100 of all messages go to one domain, which is
  * selected. Prints, at each power of ten and its double and quintuple, octets a
- * recipient and what the steps of the queue cost.
+ * recipient, what the steps of the queue cost, and the longest step so far of
+ * each part (of the processor's time: what others do does not count).
  *
- * usage: b_index [recipients], default 200000
+ * usage: b_index [-t] [recipients], default 200000
+ * -t: all have been tried once, which is two states in the spool.
  */
 #include <sys/wait.h>
 
@@ -23,6 +27,7 @@
 #include "config.h"
 #include "msad/queue/index.h"
 #include "msad/queue/record.h"
+#include "msad/queue/registers.h"
 #include "msad/queue/schedule.h"
 #include "msad/queue/spool_places.h"
 
@@ -32,6 +37,8 @@
 static struct places	 places;
 static struct segment	*segment;
 static uint64_t		 before, total, matched;
+static int		 tried;
+static double		 longest[3];	/* places, index, schedule */
 
 static double
 now(void)
@@ -40,6 +47,27 @@ now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/* This process's time, in microseconds. */
+static double
+processor(void)
+{
+	struct timespec	ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
+}
+
+/* Part i's step ended; it began then. Returns the time now. */
+static double
+step(unsigned int i, double began)
+{
+	double	t = processor();
+
+	if (t - began > longest[i])
+		longest[i] = t - began;
+	return t;
 }
 
 static uint64_t
@@ -95,6 +123,7 @@ add(uint64_t i)
 	struct message	*m;
 	uint8_t		*p;
 	size_t		 len;
+	double		 t;
 
 	if (i % 7000 == 0) {
 		if (segment != NULL)
@@ -103,16 +132,24 @@ add(uint64_t i)
 			err(1, NULL);
 	}
 	p = envelope(i, &len);
+	t = processor();
+	if (places_put_message(&places, FIRST + i, 0, segment,
+	    (uint32_t)(i % 7000) * 2048, 2048) == -1 || (tried &&
+	    (places_put_state(&places, FIRST + i, 0, segment, 0, 96, 0) == -1 ||
+	    places_put_state(&places, FIRST + i, KEY_HISTORY, segment, 0, 160,
+	    0) == -1)))
+		errx(1, "out of memory");
+	t = step(0, t);
 	if (envelope_decode(p, len, &e) == -1 ||
-	    (m = message_new(FIRST + i, 2000, &e)) == NULL ||
-	    places_put_message(&places, FIRST + i, 0, segment,
-	    (uint32_t)(i % 7000) * 2048, 2048) == -1)
+	    (m = message_new(FIRST + i, 2000, &e)) == NULL)
 		errx(1, "out of memory");
 	free(p);
 	m->rcpts[0].next = (uint32_t)e.arrival;
 	index_insert(m);
+	t = step(1, t);
 	if (schedule_add(m) == -1)
 		errx(1, "out of memory");
+	step(2, t);
 }
 
 /* Microseconds of selecting the chosen domain, message by message. */
@@ -171,9 +208,10 @@ print(uint64_t n, double ns)
 	schedule_select_due(1700000000 + 2, count_due, &due);
 	find = (now() - from) * 1e6;
 	out = replace(n);
-	printf("%10" PRIu64 " %12.0f %12.0f %8" PRIu64 " %10.0f %8" PRIu64
-	    " %10.0f %12.0f\n", n, (double)used / (double)n, ns, matched,
-	    select, due, find, out);
+	printf("%10" PRIu64 " %9.0f %9.0f %5" PRIu64 " %7.0f %5" PRIu64
+	    " %7.0f %9.0f %9.0f %9.0f %9.0f\n", n, (double)used / (double)n,
+	    ns, matched, select, due, find, out, longest[0], longest[1],
+	    longest[2]);
 	fflush(stdout);
 }
 
@@ -197,19 +235,26 @@ send_nothing(struct dest *d, struct message *m, time_t t, bool probe)
 int
 main(int argc, char **argv)
 {
-	uint64_t	i, mark = 10000, step = 0, last = 0;
+	uint64_t	i, mark = 10000, marks = 0, last = 0;
 	double		from;
+	int		ch;
 
-	total = argc > 1 ? strtoull(argv[1], NULL, 10) : 200000;
-	if (total < MATCHES || argc > 2)
-		errx(2, "usage: b_index [recipients]");
+	while ((ch = getopt(argc, argv, "t")) == 't')
+		tried = 1;
+	argc -= optind;
+	argv += optind;
+	total = argc > 0 ? strtoull(argv[0], NULL, 10) : 200000;
+	if (ch != -1 || total < MATCHES || argc > 1)
+		errx(2, "usage: b_index [-t] [recipients]");
 	schedule_init(send_nothing, schedule_nothing);
 	schedule_now();
 	if (places_init(&places) == -1)
 		errx(1, "out of memory");
 	before = memory();
-	printf("recipients     octets of   nanoseconds  selected  "
-	    "in us      due   in us   ns: out and in\n");
+	printf("                                                        out "
+	    "     longest step in us:\n"
+	    "recipients    octets   ns each found   in us   due   in us and in,"
+	    " ns    places     index  schedule\n");
 	from = now();
 	for (i = 0; i < total; i++) {
 		add(i);
@@ -217,8 +262,8 @@ main(int argc, char **argv)
 			continue;
 		print(i + 1, (now() - from) / (double)(i + 1 - last) * 1e9);
 		last = i + 1;
-		mark *= step % 3 == 1 ? 5 : 2;
-		mark /= step++ % 3 == 1 ? 2 : 1;
+		mark *= marks % 3 == 1 ? 5 : 2;
+		mark /= marks++ % 3 == 1 ? 2 : 1;
 		from = now();
 	}
 	return 0;

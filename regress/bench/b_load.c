@@ -3,14 +3,16 @@
  * many at once, each as fast as the server answers.
  *
  * usage: b_load [-jk] [-a address] [-p port] [-T starttls|tls] [-u user]
- *	[-w password] [-f from] [-r rcpt] [-c connections] [-m messages a
- *	session] [-n messages in all] [-s octets] [-t seconds] [-o file] [-i]
+ *	[-w password] [-f from] [-r rcpt] [-d domains] [-c connections]
+ *	[-m messages a session] [-n messages in all] [-s octets] [-t seconds]
+ *	[-o file] [-i]
  *
- * -j one JSON object; -k go on after errors (crash tests); -o writes the
- * Message-ID of each message that got its 250, which is then the last line of
- * its text as well; -i idle: log in with every
- * connection, print "ready" and hold them until standard input ends; -m 0 logs
- * in and quits: what is counted then are sessions, from connect to 235.
+ * -d each message to somebody else, in one of so many domains; -j one JSON
+ * object; -k go on after errors (crash tests); -o writes the Message-ID of each
+ * message that got its 250, which is then the last line of its text as well; -i
+ * idle: log in with every connection, print "ready" and hold them until
+ * standard input ends; -m 0 logs in and quits: what is counted then are
+ * sessions, from connect to 235.
  */
 #include <sys/types.h>
 #include <sys/resource.h>
@@ -55,6 +57,7 @@ struct client {
 static const char	*address = "127.0.0.1", *user = "", *password = "";
 static const char	*from = "", *rcpt = "sink@example.net";
 static int		 port = 465, implicit = 1, keep_going, json, idle;
+static unsigned int	 domains;
 static int		 nclients = 1, per_session = 1, seconds;
 static long		 total = 1;
 static size_t		 size = 10000;
@@ -150,10 +153,21 @@ client_close(struct client *c, int error)
 		event_base_loopbreak(base);
 }
 
+/* Whom this message is for. */
+static const char *
+recipient(const struct client *c, char *buf, size_t len)
+{
+	if (domains == 0)
+		return rcpt;
+	snprintf(buf, len, "first.last%llu@customer%llu.example", c->id,
+	    c->id * 2654435761 % domains);
+	return buf;
+}
+
 static void
 next_message(struct client *c)
 {
-	char	 line[512];
+	char	 line[512], to[96];
 
 	if (over() || c->done >= per_session) {
 		put_line(c, "QUIT");
@@ -165,7 +179,7 @@ next_message(struct client *c)
 	c->id = next_id++;
 	c->began = now();
 	snprintf(line, sizeof(line), "MAIL FROM:<%s>\r\nRCPT TO:<%s>\r\nDATA",
-	    from, rcpt);
+	    from, recipient(c, to, sizeof(to)));
 	put_line(c, line);
 	c->step = MAIL;
 }
@@ -173,13 +187,13 @@ next_message(struct client *c)
 static void
 send_text(struct client *c)
 {
-	char	 head[512];
+	char	 head[512], to[96];
 	int	 n;
 
 	n = snprintf(head, sizeof(head), "From: <%s>\r\nTo: <%s>\r\n"
 	    "Subject: load %llu\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\n"
-	    "Message-ID: <%08x.%llu@load.test>\r\n\r\n", from, rcpt, c->id,
-	    run_id, c->id);
+	    "Message-ID: <%08x.%llu@load.test>\r\n\r\n", from,
+	    recipient(c, to, sizeof(to)), c->id, run_id, c->id);
 	put(c, head, (size_t)n);
 	put(c, body, strlen(body));
 	if (ids != NULL) {	/* for b_sink -v: the text is whole */
@@ -541,11 +555,12 @@ options(int argc, char **argv)
 {
 	int	 ch;
 
-	while ((ch = getopt(argc, argv, "a:c:f:ijkm:n:o:p:r:s:T:t:u:w:")) !=
-	    -1) {
+	while ((ch = getopt(argc, argv, "a:c:d:f:ijkm:n:o:p:r:s:T:t:u:w:"))
+	    != -1) {
 		switch (ch) {
 		case 'a': address = optarg; break;
 		case 'c': nclients = (int)number(optarg, 20000); break;
+		case 'd': domains = (unsigned int)number(optarg, 99999); break;
 		case 'f': from = optarg; break;
 		case 'i': idle = 1; break;
 		case 'j': json = 1; break;
@@ -569,8 +584,9 @@ options(int argc, char **argv)
 			fprintf(stderr, "usage: b_load [-ijk] [-a address] "
 			    "[-p port] [-T starttls|tls] [-u user] "
 			    "[-w password]\n\t[-f from] [-r rcpt] "
-			    "[-c connections] [-m messages] [-n total] "
-			    "[-s octets]\n\t[-t seconds] [-o file]\n");
+			    "[-d domains] [-c connections]\n\t"
+			    "[-m messages] [-n total] [-s octets] "
+			    "[-t seconds] [-o file]\n");
 			exit(2);
 		}
 	}

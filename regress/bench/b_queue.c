@@ -1,6 +1,8 @@
 /* links: msad/queue/spool_*.c msad/queue/segment.c msad/queue/record.c */
 /* links: msad/queue/flusher.c msad/queue/envelope.c msad/queue/index*.c */
-/* links: msad/queue/schedule.c */
+/* links: msad/queue/blob.c */
+/* links: msad/queue/schedule*.c */
+/* links: msad/queue/fair.c */
 /*
  * A long queue, without the network: messages are put into a spool as the queue
  * does it, the process ends as by kill -9, and another one opens the spool and

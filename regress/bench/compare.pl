@@ -20,61 +20,18 @@ BEGIN {
 	    or die "see the top of regress/bench/run\n";
 	$ENV{MSAD_BUILD} = abs_path($o{o});
 }
-use lib "$FindBin::Bin/../smtp";
+use lib $FindBin::Bin, "$FindBin::Bin/../smtp";
 use Msad;
+use Peer;
 
 $SIG{HUP} = sub { exit 1 };
 my $BUILD = $ENV{MSAD_BUILD};
 my $TICK = sysconf(_SC_CLK_TCK);
 my $CONNECTIONS = 20;
 my $SIZE = 10000;
-my (@own, $house, $out);	# processes to stop; the house; its directory
+my ($house, $out);	# the house; its directory
 
 # --- processes ---
-
-sub spawn {
-	my ($name, @cmd) = @_;
-	my $pid = fork() // die "fork: $!";
-	if ($pid == 0) {
-		setpgrp(0, 0);
-		open(STDIN, '<', '/dev/null');
-		open(STDOUT, '>', "$out/$name.out");
-		open(STDERR, '>', "$out/$name.err");
-		{ exec(@cmd); }
-		POSIX::_exit(127);
-	}
-	push @own, $pid;
-	return $pid;
-}
-
-sub gone {
-	my ($pid) = @_;
-	return 1 if waitpid($pid, WNOHANG) == $pid;
-	return (Msad::proc_stat($pid))[2] =~ /^[XZ]$/;
-}
-
-sub end {
-	my ($pid) = @_;
-	kill('TERM', $pid);
-	&Msad::wait_for(sub { gone($pid) }, 20) or kill('KILL', $pid);
-	waitpid($pid, WNOHANG);
-	@own = grep { $_ != $pid } @own;
-}
-
-# The processes at and below some.
-sub tree {
-	my (@roots) = @_;
-	my (%kids, @all);
-	opendir(my $d, '/proc') or die;
-	for my $pid (grep { /^\d+$/ } readdir($d)) {
-		push @{ $kids{(Msad::proc_stat($pid))[3]} }, $pid;
-	}
-	while (defined(my $pid = shift @roots)) {
-		push @all, $pid;
-		push @roots, @{ $kids{$pid} // [] };
-	}
-	return @all;
-}
 
 # Microseconds of processor used by processes, in all and by program. What the
 # children they have waited for used is "ended": a process that ends moves there.
@@ -104,118 +61,6 @@ sub pss {
 	}
 	$by{all} = sum0(values %by);
 	return \%by;
-}
-
-# --- Postfix, as Debian configures it, in directories of its own ---
-
-my $master_cf = <<'END';
-127.0.0.1:PORT inet n   -       n       -       LIMIT   smtpd
-  -o smtpd_tls_wrappermode=yes
-pickup    unix  n       -       n       60      1       pickup
-cleanup   unix  n       -       n       -       0       cleanup
-qmgr      unix  n       -       n       300     1       qmgr
-tlsmgr    unix  -       -       n       1000?   1       tlsmgr
-rewrite   unix  -       -       n       -       -       trivial-rewrite
-bounce    unix  -       -       n       -       0       bounce
-defer     unix  -       -       n       -       0       bounce
-trace     unix  -       -       n       -       0       bounce
-verify    unix  -       -       n       -       1       verify
-flush     unix  n       -       n       1000?   0       flush
-proxymap  unix  -       -       n       -       -       proxymap
-proxywrite unix -       -       n       -       1       proxymap
-smtp      unix  -       -       n       -       -       smtp
-relay     unix  -       -       n       -       -       smtp
-showq     unix  n       -       n       -       -       showq
-error     unix  -       -       n       -       -       error
-retry     unix  -       -       n       -       -       error
-discard   unix  -       -       n       -       -       discard
-local     unix  -       n       n       -       -       local
-anvil     unix  -       -       n       -       1       anvil
-scache    unix  -       -       n       -       1       scache
-postlog   unix-dgram n  -       n       -       1       postlogd
-END
-
-sub postfix_files {
-	my ($dir, $port, $sink, $more) = @_;
-	mkdir "$dir/$_", 0755 for '', 'etc', 'spool', 'data', 'etc/sasl';
-	$house->own("$dir/data", 'postfix');
-	my $master = $master_cf;
-	my $limit = max($o{I}, 100) + 50;
-	$master =~ s/PORT/$port/;
-	$master =~ s/LIMIT/$limit/;
-	Msad::spew("$dir/etc/master.cf", $master);
-	Msad::spew("$dir/etc/sasl/smtpd.conf", "pwcheck_method: saslauthd\n" .
-	    "mech_list: plain login\nsaslauthd_path: $out/saslauthd/mux\n");
-	Msad::spew("$dir/etc/main.cf", <<"END");
-compatibility_level = 3.6
-queue_directory = $dir/spool
-data_directory = $dir/data
-command_directory = /usr/sbin
-daemon_directory = /usr/lib/postfix/sbin
-mail_owner = postfix
-setgid_group = postdrop
-inet_protocols = ipv4
-inet_interfaces = loopback-only
-myhostname = mail.example.org
-mydestination =
-mynetworks =
-alias_maps =
-alias_database =
-relayhost = [127.0.0.1]:$sink
-smtpd_tls_cert_file = $house->{dir}/server.pem
-smtpd_tls_key_file = $house->{dir}/server.key
-smtpd_sasl_auth_enable = yes
-smtpd_sasl_type = cyrus
-smtpd_sasl_path = smtpd
-smtpd_sasl_service = $house->{service}
-cyrus_sasl_config_path = $dir/etc/sasl
-smtpd_relay_restrictions = permit_sasl_authenticated, reject
-smtpd_client_connection_count_limit = 0
-$more
-END
-}
-
-sub postfix_new {
-	my ($name, $sink, $more) = @_;
-	my $dir = "$out/$name";
-	my $port = Msad::free_port();
-	postfix_files($dir, $port, $sink, $more);
-	my $pid = spawn($name, 'postfix', '-c', "$dir/etc", 'start-fg');
-	&Msad::wait_for(sub {
-		my $c = Msad::Smtp->connect($port, 2) or return 0;
-		$c->close;
-		return 1;
-	}) or die "Postfix does not start:\n" . Msad::slurp("$out/$name.err");
-	my ($master) = Msad::slurp("$dir/spool/pid/master.pid") =~ /(\d+)/
-	    or die 'no pid of master';
-	push @own, $master if $master != $pid;
-	return { name => $name, port => $port, roots => [$master, saslauthd()],
-	    empty => sub { !grep { queue_files("$dir/spool/$_") }
-		qw(incoming active deferred maildrop) },
-	    ready => sub { gone($master) and die "$name has died" } };
-}
-
-sub queue_files {
-	my ($dir) = @_;
-	opendir(my $d, $dir) or return 0;
-	for my $f (grep { !/^\./ } readdir($d)) {
-		return 1 if length($f) > 1 || queue_files("$dir/$f");
-	}
-	return 0;
-}
-
-# One for both instances; it answers the same PAM service as msad-pam.
-my $saslauthd;
-sub saslauthd {
-	return $saslauthd if defined $saslauthd;
-	mkdir "$out/saslauthd", 0755;
-	system('/usr/sbin/saslauthd', '-a', 'pam', '-m', "$out/saslauthd") == 0
-	    or die "saslauthd does not start\n";
-	&Msad::wait_for(sub { -s "$out/saslauthd/saslauthd.pid" &&
-	    -S "$out/saslauthd/mux" }) or die "saslauthd does not start\n";
-	($saslauthd) = Msad::slurp("$out/saslauthd/saslauthd.pid") =~ /(\d+)/;
-	push @own, $saslauthd;
-	return $saslauthd;
 }
 
 # --- msad ---
@@ -270,7 +115,7 @@ sub measure {
 	    $CONNECTIONS, '-m', $per_session, '-n', 10000000, '-s', $SIZE,
 	    '-t', $o{t});
 	waitpid($pid, 0);
-	@own = grep { $_ != $pid } @own;
+	Peer::forget($pid);
 	my $r = eval { decode_json(Msad::slurp("$out/load.out")) }
 	    // die "$server->{name}: the load failed: " .
 	    Msad::slurp("$out/load.err") . "\n";
@@ -299,7 +144,7 @@ sub idle {
 		{ exec(load_command($server, $user), '-ik', '-c', $n); }
 		POSIX::_exit(127);
 	}
-	push @own, $pid;
+	Peer::own($pid);
 	close($in);
 	&Msad::wait_for(sub { Msad::slurp("$out/idle.out") =~ /^ready/ ||
 	    gone($pid) }, 240);
@@ -370,17 +215,12 @@ sub hash_ms {
 	return (time - $t0) * 50;
 }
 
-sub stop_all {
-	my @all = reverse @own;
-	end($_) for @all;
-}
-
 # Before the END of Msad.pm, which ends msad and removes the directory.
 my $main = $$;
 END {
 	if ($$ == $main) {
 		my $status = $?;
-		eval { stop_all() };
+		eval { Peer::stop_all() };
 		$? = $status;
 	}
 }
@@ -394,8 +234,9 @@ my @cases = split(/,/, $o{c});
 $house = Msad->new(extra => 'limit session { connections 100000, ' .
 	    'per-address 60000, per-network 60000, mails 1000000 }',
     start => 0);
-$out = "$house->{dir}/bench";
-mkdir $out, 0755;
+Peer::init($house);
+$out = $Peer::out;
+$Peer::limit = max($o{I}, 100) + 50;
 
 my $sink = Msad::free_port();
 spawn('sink', "$BUILD/b_sink", '-p', $sink);
@@ -410,8 +251,8 @@ if (grep { $_ ne 'msad' } @servers) {
 	-x '/usr/sbin/postfix' && -x '/usr/sbin/saslauthd'
 	    or die "bench: Postfix or saslauthd is not there\n";
 }
-$server{stock} = postfix_new('stock', $sink, '') if grep { $_ eq 'stock' } @servers;
-$server{tuned} = postfix_new('tuned', $sink, 'in_flow_delay = 0')
+$server{stock} = Peer::postfix('stock', $sink, '') if grep { $_ eq 'stock' } @servers;
+$server{tuned} = Peer::postfix('tuned', $sink, 'in_flow_delay = 0')
     if grep { $_ eq 'tuned' } @servers;
 
 $server{nocache} = nocache_new()

@@ -615,7 +615,7 @@ round_(void)
 {
 	uint32_t	i, n = 2 + rnd(30), faults = rnd(8), pace = 2 + rnd(5);
 
-	if (faults == 0)
+	if (faults == 0 || faults == 2)
 		sim_set_errors(t.disk, 20 + rnd(80));
 	else if (faults == 1) {
 		sim_set_capacity(t.disk, sim_used(t.disk) + rnd(SEGMENT));

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "common/ipc_types.h"
+#include "common/selection.h"
 #include "msad/control/answer.h"
 #include "msad/control/request.h"
 
@@ -21,13 +23,41 @@ check_request(const struct request *req)
 {
 	switch (req->cmd) {
 	case REQUEST_QUEUE_SHOW:
-		if (req->id == 0 || req->all)
+	case REQUEST_QUEUE_CAT:
+	case REQUEST_QUEUE_LOG:
+		if (req->id == 0 || req->all || req->select[0] != '\0')
 			abort();
 		break;
-	case REQUEST_QUEUE_FLUSH:
-	case REQUEST_QUEUE_REMOVE:
+	case REQUEST_QUEUE_HOLD:
 	case REQUEST_QUEUE_RELEASE:
-		if ((req->id != 0) == req->all)
+	case REQUEST_QUEUE_FLUSH:
+	case REQUEST_QUEUE_EXPIRE:
+	case REQUEST_QUEUE_FAIL:
+	case REQUEST_QUEUE_DROP:
+	case REQUEST_QUEUE_REROUTE:
+		if (req->select[0] == '\0' || req->id != 0 || req->all)
+			abort();
+		if ((req->cmd == REQUEST_QUEUE_REROUTE) !=
+		    (req->to[0] != '\0'))
+			abort();
+		break;
+	case REQUEST_RULE_ADD:
+		if (req->select[0] == '\0' || req->seconds == 0 ||
+		    (req->what != RULE_HOLD && req->what != RULE_REJECT))
+			abort();
+		break;
+	case REQUEST_RULE_REMOVE:
+		if ((req->number != 0) == req->all)
+			abort();
+		break;
+	case REQUEST_PAUSE:
+	case REQUEST_RESUME:
+		if (req->what >= PAUSE_KINDS ||
+		    (req->what == PAUSE_ACCEPT && req->name[0] != '\0'))
+			abort();
+		break;
+	case REQUEST_QUEUE_SUMMARY:
+		if (req->what >= GROUP_KEYS)
 			abort();
 		break;
 	case REQUEST_UNBAN:
@@ -51,13 +81,22 @@ check_request(const struct request *req)
 		if (req->user[0] == '\0' || req->password[0] == '\0')
 			abort();
 		break;
+	case REQUEST_TEST_SESSION:
+		if (req->user[0] == '\0' || req->address[0] == '\0' ||
+		    req->to[0] == '\0')
+			abort();
+		break;
 	case REQUEST_LOGLEVEL:
 		if (req->level < LOG_ERR || req->level > LOG_DEBUG)
 			abort();
 		break;
 	case REQUEST_USER_LIMITS:
-	case REQUEST_LIMITS_RESET:
 		if (req->user[0] == '\0' || req->id != 0 || req->all)
+			abort();
+		break;
+	case REQUEST_LIMITS_RESET:
+		if ((req->user[0] == '\0') == (req->name[0] == '\0') ||
+		    req->id != 0 || req->all)
 			abort();
 		break;
 	default:
@@ -67,6 +106,21 @@ check_request(const struct request *req)
 			abort();
 		break;
 	}
+}
+
+/* What the queue is asked by it: what it takes itself comes out of no crash. */
+static void
+check_select(const struct request *req)
+{
+	struct selection	 sel;
+	char			 err[256];
+	size_t			 len = strlen(req->select);
+
+	if (len > SELECTION_TEXT_MAX)
+		abort();
+	if (len > 0 && selection_parse(&sel, SLICE(req->select, len), err,
+	    sizeof(err)) == 0)
+		selection_free(&sel);
 }
 
 static void
@@ -93,9 +147,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char	*reason = NULL, *p = (const char *)data;
 	struct request	 req;
 
-	if (request_parse(&req, p, size, &reason) == 0)
+	if (request_parse(&req, p, size, &reason) == 0) {
 		check_request(&req);
-	else if (reason == NULL)
+		check_select(&req);
+	} else if (reason == NULL)
 		abort();
 	check_text(p, size);
 	return 0;

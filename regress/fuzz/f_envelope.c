@@ -1,4 +1,5 @@
 /* links: msad/queue/envelope.c msad/queue/index*.c */
+/* links: msad/queue/blob.c */
 /*
  * The queue's blobs as a damaged disk might give them back.
  */
@@ -43,6 +44,22 @@ check_message(const uint8_t *data, size_t size)
 	message_free(m);
 }
 
+static void
+check_mark(const uint8_t *data, size_t size)
+{
+	struct mark_record	m;
+	uint8_t			buf[MARK_RECORD_MAX];
+
+	if (mark_record_decode(data, size, &m) == -1)
+		return;
+	if (m.relay.len > ENVELOPE_STR_MAX || (m.flags & ~MARK_FLAGS))
+		abort();
+	if (data[0] == MARK_RECORD_VERSION &&
+	    (mark_record_encode(&m, buf) != size ||
+	    memcmp(buf, data, size) != 0))
+		abort();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -50,6 +67,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t			buf[RCPT_RECORD_MAX];
 
 	check_message(data, size);
+	check_mark(data, size);
 	if (rcpt_record_decode(data, size, &s) == 0 &&
 	    data[0] == RCPT_RECORD_VERSION &&
 	    (rcpt_record_encode(&s, buf) != size ||

@@ -5,6 +5,7 @@
 /* links: msad/frontend/timeouts.c msad/frontend/connection.c */
 /* links: msad/frontend/slots.c msad/frontend/arrival.c msad/frontend/proxy.c */
 /* links: msad/frontend/listener.c msad/frontend/complete.c */
+/* links: msad/frontend/extension.c */
 /* links: msad/queue/check.c */
 /* links: regress/fuzz/session_peers.c regress/fuzz/session_client.c */
 /* libs: idn2 */
@@ -70,6 +71,7 @@ static const char	 text[] =
 	"append-domain { mail } example.org\n"
 	"bar from 192.0.2.66\n"
 	"limit session { mails 7, bad-commands 10 }\n"
+	"future-release { port any }\ndeliver-by { min 1m }\n"
 	"listen on 127.0.0.1 port 587 starttls pki p auth a\n"
 	"match from auth sender own relay r\n";
 
@@ -468,6 +470,17 @@ no_more(void)
 {
 }
 
+/* One of the verdicts that the queue may have. */
+static unsigned int
+queue_verdict(uint8_t arg)
+{
+	unsigned int	v = arg % (VERDICT_FROM_DENIED + 1U + VERDICT_MAX -
+			    VERDICT_RATE);
+
+	return v <= VERDICT_FROM_DENIED ? v :
+	    v - VERDICT_FROM_DENIED - 1 + VERDICT_RATE;
+}
+
 /* What comes behind '~'; arg is the octet after it. True: arg was used. */
 static bool
 event(uint8_t what, uint8_t arg)
@@ -484,7 +497,7 @@ event(uint8_t what, uint8_t arg)
 		peers_answer(VERDICT_OK);
 		break;
 	case 'M':
-		peers_answer(arg % (VERDICT_FROM_DENIED + 1U));
+		peers_answer(queue_verdict(arg));
 		break;
 	case 'c':			/* it takes octets: all, or some */
 		peers_credit(SIZE_MAX);

@@ -192,6 +192,7 @@ static const struct {
 	{ VERB_EHLO, 250, "" }, { VERB_HELO, 250, "" },
 	{ VERB_STARTTLS, 220, "2.0.0" }, { VERB_AUTH, 235, "2.7.0" },
 	{ VERB_AUTH, 334, "" }, { VERB_MAIL, 250, "2.1.0" },
+	{ VERB_MAIL, 250, "2.3.6" },
 	{ VERB_RCPT, 250, "2.1.5" }, { VERB_DATA, 354, "" },
 	{ VERB_BDAT, 250, "2.0.0" }, { VERB_RSET, 250, "2.0.0" },
 	{ VERB_NOOP, 250, "2.0.0" }, { VERB_VRFY, 252, "2.5.0" },

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/child.h"
+#include "common/conf.h"
 #include "common/orcpt.h"
 #include "common/params.h"
 #include "common/verdict.h"
@@ -108,6 +110,8 @@ on_mail(struct ipc *ch, struct ipc_msg *msg, void *arg)
 		broken("paths are clean", "MAIL");
 	if (!params_mail_canonical(params, &p))
 		broken("parameters are canonical", "MAIL");
+	if (!conf_ext_possible(&child_conf()->ext, &p))
+		broken("times are within bounds", "MAIL");
 	utf8 = p.smtputf8;
 	if (!utf8 && !orcpt_is_ascii(path))
 		broken("UTF-8 comes with SMTPUTF8 alone", "MAIL");
@@ -506,7 +510,8 @@ peers_answer(unsigned int verdict)
 		return true;
 	if (verdict == VERDICT_NO_GRANT)
 		granted = false;
-	if (verdict == VERDICT_OK && kind == ASK_MAIL) {
+	if (kind == ASK_MAIL && (verdict == VERDICT_OK ||
+	    verdict == VERDICT_PRIORITY_CHANGED)) {
 		mail = true;
 		peers.mail_ok++;
 	} else if (verdict == VERDICT_OK) {

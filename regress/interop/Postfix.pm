@@ -84,7 +84,7 @@ sub accounts {
 	}
 }
 
-# Everything is a mailbox here, but rejected@* (550 at RCPT).
+# Everything is a mailbox here, but rejected@* (550 at RCPT) and later@* (450).
 sub main_cf {
 	my ($self) = @_;
 	my $h = $self->{home};
@@ -106,7 +106,9 @@ local_header_rewrite_clients =
 smtpd_peername_lookup = no
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
 smtpd_recipient_restrictions =
-    check_recipient_access regexp:{{/^rejected\@/ 550 5.1.1 no such person here}}
+    check_recipient_access regexp:{
+        {/^rejected\@/ 550 5.1.1 no such person here},
+        {/^later\@/ 450 4.2.1 mailbox busy}}
 smtpd_tls_cert_file = $self->{dir}/server.pem
 smtpd_tls_key_file = $self->{dir}/server.key
 smtpd_tls_security_level = encrypt

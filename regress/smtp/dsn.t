@@ -121,7 +121,7 @@ subtest 'syntax' => sub {
 		says($c->cmd("$from $p"), 501, '5.5.4', "R3461-5.1-a $p");
 	}
 	$c = $d->session(0);
-	for my $p ('BY=60;R', 'HOLDFOR=60', 'MT-PRIORITY=1', 'REQUIRETLS') {
+	for my $p ('REQUIRETLS') {
 		says($c->cmd("$from $p"), 555, '5.5.4', "R5321-4.1.1.11-a not offered: $p");
 	}
 	says($c->cmd("$from ENVID=" . 'e' x 101), 501, '5.5.4', 'R3461-5.4-a ENVID of 101');

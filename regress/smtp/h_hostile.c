@@ -464,6 +464,38 @@ a_mail_params_injection(void)
 	mail_with("ENVID=a\r\nRSET");
 }
 
+/* Out of the bounds that it tells its clients. */
+
+static void
+a_hold_too_long(void)
+{
+	mail_with("HOLDFOR=2592001");
+}
+
+static void
+a_hold_beyond_by(void)
+{
+	mail_with("BY=60;R HOLDFOR=61");
+}
+
+static void
+a_hold_past(void)
+{
+	mail_with("HOLDUNTIL=2001-01-01T00:00:00Z");
+}
+
+static void
+a_hold_for_ever(void)
+{
+	mail_with("HOLDUNTIL=9999-12-31T23:59:59Z");
+}
+
+static void
+a_forged_priority(void)
+{
+	mail_with("MT-PRIORITY=9");
+}
+
 static void
 rcpt_with(const char *to, const char *params)
 {
@@ -649,6 +681,10 @@ static const struct {
 	{ "utf8-header-c1", a_utf8_header_c1 },
 	{ "utf8-from-alike", a_utf8_from_alike },
 	{ "end-flags", a_end_flags },
+	{ "hold-too-long", a_hold_too_long },
+	{ "hold-beyond-by", a_hold_beyond_by },
+	{ "hold-past", a_hold_past }, { "hold-for-ever", a_hold_for_ever },
+	{ "forged-priority", a_forged_priority },
 };
 
 static void

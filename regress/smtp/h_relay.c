@@ -3,7 +3,8 @@
  *
  * usage: h_relay -L libexecdir -c conf [-C ca.pem] [-H hosts] [-R resolv.conf]
  *	[-r root] [-u uid] [-g gid] [-m] [-68abh] [-n jobs] [-w window]
- *	[-p params] [-U user -P password] [-x conf] relay from file rcpt ...
+ *	[-p params] [-d seconds] [-U user -P password] [-x conf]
+ *	relay from file rcpt ...
  *
  * Plays msad on descriptor 3 of both and the queue to the relay. Sends the
  * same job -n times, -w of them at once, and prints a line per result of the
@@ -12,7 +13,8 @@
  * seconds of the relay and the resolver. -m: a Maildir process rooted in root.
  * -b: header and body in two descriptors. -8: it is 8-bit, with -a every other
  * one; -6: it came with SMTPUTF8; -h: its header is UTF-8. -p: other
- * parameters of MAIL; those of RCPT follow a recipient behind a blank. -x: the
+ * parameters of MAIL; those of RCPT follow a recipient behind a blank. -d: its
+ * BY passes in so many seconds (less than 0: it has passed). -x: the
  * configuration is replaced by that one when half of the jobs are done.
  */
 #include <sys/types.h>
@@ -45,6 +47,7 @@ static const char	*next_conf;
 static uint32_t		 generation = 1;
 static const char	*root = "/var/empty", *user = "", *password = "";
 static const char	*params = "";
+static time_t		 by;
 static uid_t		 uid;
 static gid_t		 gid;
 static int		 maildir, eightbit, split, utf8header, alternate;
@@ -252,6 +255,7 @@ send_job(void)
 	ipc_put_str(queue, params);
 	ipc_put_str(queue, user);
 	ipc_put_bytes(queue, password, strlen(password));
+	ipc_put_u64(queue, by == 0 ? 0 : (uint64_t)(time(NULL) + by));
 	ipc_send_fd(queue, fd);
 	if (body != -1) {
 		ipc_start(queue, IPC_RELAY_BODY, sid);
@@ -356,7 +360,8 @@ usage(void)
 {
 	fprintf(stderr, "usage: h_relay -L dir -c conf [-C ca] [-H hosts] "
 	    "[-R resolv] [-r root] [-u uid] [-g gid] [-m68abh] [-n jobs] "
-	    "[-w window] [-p params] [-U user -P password] [-x conf] "
+	    "[-w window] [-p params] [-d seconds] [-U user -P password] "
+	    "[-x conf] "
 	    "relay from "
 	    "file rcpt ...\n");
 	exit(2);
@@ -368,7 +373,7 @@ options(int argc, char **argv)
 	int	 ch;
 
 	while ((ch = getopt(argc, argv,
-	    "68abc:C:g:hH:L:mn:p:P:r:R:u:U:w:x:")) != -1)
+	    "68abc:C:d:g:hH:L:mn:p:P:r:R:u:U:w:x:")) != -1)
 		switch (ch) {
 		case '6': params = "SMTPUTF8"; break;
 		case '8': eightbit = 1; break;
@@ -376,6 +381,7 @@ options(int argc, char **argv)
 		case 'b': split = 1; break;
 		case 'c': conf_path = optarg; break;
 		case 'C': ca = optarg; break;
+		case 'd': by = (time_t)strtoll(optarg, NULL, 10); break;
 		case 'g': gid = (gid_t)strtoul(optarg, NULL, 10); break;
 		case 'h': utf8header = 1; break;
 		case 'H': hosts = optarg; break;

@@ -53,6 +53,13 @@ my @attacks = (
 	(map { [ $_, 'closed', qr/queue\[0\]: event=ipc-violation peer=frontend/ ] }
 	    qw(mail-params-order mail-params-case mail-params-foreign mail-params-injection
 	    rcpt-params-8bit rcpt-params-order end-flags)),
+	# times out of bounds: those that no clock explains, and the others
+	(map { [ $_, 'closed', qr/queue\[0\]: event=ipc-violation peer=frontend/ ] }
+	    qw(hold-too-long hold-beyond-by)),
+	(map { [ $_, 'bad-parameter', qr/queue\[0\]: .*event=refused .*what=mail/ ] }
+	    qw(hold-past hold-for-ever)),
+	# R6710-4.1-b: what is granted is the queue's to say
+	[ 'forged-priority', 'priority-changed', qr/queue\[0\]: .*event=priority .*asked=9 priority=0/ ],
 	# UTF-8 that was not asked for, and what is none
 	(map { [ $_, 'bad-sender', qr/queue\[0\]: .*event=refused .*what=mail/ ] }
 	    qw(utf8-sender utf8-sender-bad utf8-sender-c1 utf8-sender-domain)),

@@ -267,6 +267,8 @@ tell(int v)
 		{ VERDICT_BAD_SENDER, "bad-sender" },
 		{ VERDICT_BAD_RCPT, "bad-rcpt" },
 		{ VERDICT_TOO_BIG, "too-big" },
+		{ VERDICT_BAD_PARAMETER, "bad-parameter" },
+		{ VERDICT_PRIORITY_CHANGED, "priority-changed" },
 	};
 	char	 buf[32];
 	size_t	 i;

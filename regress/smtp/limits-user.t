@@ -106,7 +106,7 @@ subtest 'reset' => sub {
 	my $r = $d->msactl('limits', 'reset', 'ann');
 	is($r->{status}, 0, 'msactl limits reset');
 	like($r->{out}, qr/^1 limit reset$/m, 'which says so');
-	like($d->log, qr/event=limits-reset uid=0 user="?ann"? limits=1/, 'and is logged with who did it');
+	like($d->log, qr/event=limits-reset uid=0 user="ann" tenant="" limits=1/, 'and is logged with who did it');
 	is($d->msactl('limits', 'reset', 'ann')->{status}, 5, 'nothing to reset');
 	my $c = login('ann');
 	says(mail($c, 'ann'), 250, '2.0.0', 'she sends again');
@@ -229,13 +229,36 @@ subtest 'hold' => sub {
 	$d->start;
 	like($d->msactl('queue', 'show', $a)->{out}, qr/held/, 'P1 held after a crash');
 	like($d->msactl('queue', 'release', $a)->{out}, qr/^1 message released$/m, 'msactl queue release');
-	like($d->log, qr/q=\Q$a\E event=released uid=0 user="?hal/, 'is logged with who did it');
+	like($d->log, qr/q=\Q$a\E event=released uid=0 .*user="?hal/, 'is logged with who did it');
 	ok($d->mails_wait(1, qr/^Subject: number $three\./m), 'it goes');
 	is($d->msactl('queue', 'release', $a)->{status}, 5, 'not twice');
 	like($d->msactl('queue', 'show', $b)->{out}, qr/held/, 'the other one is still held');
 	is($d->msactl('queue', 'remove', $b)->{status}, 0, 'and can be removed');
 	is($d->msactl('queue', 'release', 'all')->{status}, 0, 'release all');
 	$c->quit;
+};
+
+subtest 'raised and reset' => sub {
+	limits('limit user { messages 2/day, over hold }');
+	is($d->msactl('reload')->{status}, 0, 'reload');
+	$d->msactl('limits', 'reset', 'bob');
+	my $c = login('bob');
+	my @r = map { mail($c, 'bob') } 1 .. 4;
+	is(join(' ', map { $_->{code} } @r), '250 250 250 250', 'four of two a day');
+	my $held = sub { scalar(grep { $_->{state} eq 'held' && $_->{user} eq 'bob' } $d->queue) };
+	is($held->(), 2, 'two are held');
+	limits('limit user { messages 1/day, over hold }');
+	is($d->msactl('reload')->{status}, 0, 'a lower rate');
+	is($held->(), 2, 'holds them');
+	limits('limit user { messages 3/day, over hold }');
+	is($d->msactl('reload')->{status}, 0, 'a higher one');
+	ok($d->mails_wait(1, qr/^Subject: number @{[$serial - 1]}\./m), 'P-ses-5 lets the first go');
+	is($held->(), 1, 'the other one is held by it');
+	is($d->msactl('limits', 'reset', 'bob')->{status}, 0, 'a reset');
+	ok($d->mails_wait(1, qr/^Subject: number $serial\./m), 'P-ses-5 lets that go');
+	$c->quit;
+	limits('limit user { messages 2/day, over hold }');
+	is($d->msactl('reload')->{status}, 0, 'as before');
 };
 
 subtest 'what is released stays so' => sub {

@@ -976,6 +976,57 @@ subtest 'NOTIFY=NEVER without DSN' => sub {
 	    'R3461-5.2.2-b who is refused with both is refused');
 };
 
+# The MAIL commands that a next hop with these keywords gets.
+sub mails_to {
+	my ($keywords, $params, $seconds, %o) = @_;
+	my ($port, $log) = next_hop(sub {
+		my ($p) = @_;
+		$p->greet(@$keywords);
+		$p->take;
+	});
+	my $r = relay("host \"127.0.0.1\" port $port", opts => ['-p', $params,
+	    '-d', $seconds], %o);
+	return ($r, join("\n", told_to($log) =~ /^C: (MAIL .*)/mg));
+}
+
+subtest 'by when (RFC 2852)' => sub {
+	my ($ok, $no) = ('0 0 250 2.0.0, done 0', '0 2 0 ');
+	my ($r, $mail) = mails_to(['DELIVERBY 20'], 'BY=300;R', 100);
+	told($r, $ok, 'mode R');
+	like($mail, qr/ BY=(?:100|99|98);R$/, 'R2852-4.1.4-a the seconds that are left');
+	($r, $mail) = mails_to(['deliverby'], 'BY=300;RT', 100);
+	like($mail, qr/ BY=\d+;RT$/, 'R2852-4.1.4-a T goes on');
+	($r, $mail) = mails_to(['DELIVERBY 20'], 'BY=300;N', -50);
+	told($r, $ok, 'mode N, late');
+	like($mail, qr/ BY=-5\d;N$/, 'R2852-4.1.4-a by how many seconds it is late');
+	($r, $mail) = mails_to(['PIPELINING'], 'BY=300;NT', 100);
+	told($r, $ok, 'R2852-4.1.4-a mode N goes anywhere');
+	unlike($mail, qr/BY/, 'R2852-4.1.4-a without the parameter');
+	for (['R2852-4.1.4.1-a not to a next hop without DELIVERBY', '5.3.3', 100, 'PIPELINING'],
+	    ['R2852-4.1.4.1-a nor to one that wants more time', '5.4.7', 100, 'DELIVERBY 102'],
+	    ['a minimum that is no number', '5.4.7', 100, 'DELIVERBY soon'],
+	    ['R2852-4.1.3-a its time has passed', '5.4.7', -1, 'DELIVERBY']) {
+		my ($name, $status, $seconds, $keyword) = @$_;
+		($r, $mail) = mails_to([$keyword], 'BY=300;R', $seconds);
+		told($r, "$no$status, done 0", $name);
+		is($mail, '', 'nothing was sent');
+	}
+	($r, $mail) = mails_to(['DELIVERBY 102'], 'BY=300;N', 100);
+	told($r, $ok, 'the minimum is for mode R');
+	($r, $mail) = mails_to(['DELIVERBY 0'], 'BY=999999999;R', 2000000000);
+	like($mail, qr/ BY=999999999;R$/, 'RFC 2852 section 4: nine digits at most');
+};
+
+subtest 'priority (RFC 6710)' => sub {
+	my ($r, $mail) = mails_to(['MT-PRIORITY MIXER'], 'MT-PRIORITY=-4', 0);
+	like($mail, qr/ MT-PRIORITY=-4$/, 'R6710-4.2-a the next hop lists it');
+	($r, $mail) = mails_to(['MT-PRIORITY'], 'RET=HDRS', 0);
+	unlike($mail, qr/PRIORITY/, 'R6710-4.2-a not invented');
+	($r, $mail) = mails_to(['DSN'], 'HOLDFOR=60 MT-PRIORITY=9', 0);
+	told($r, '0 0 250 2.0.0, done 0', 'R6710-4.2-a a next hop without it takes it');
+	unlike($mail, qr/PRIORITY|HOLD/, 'R6710-4.2-a without the parameter; a hold is not passed on');
+};
+
 subtest 'Maildir' => sub {
 	my $box = "$dir/box";
 	mkdir $box, 0700;

@@ -30,7 +30,7 @@ subtest 'cleartext on a TLS-mandatory listener' => sub {
 	    'R5321-4.1.1.1-a EHLO list starts with our name');
 	like($r->{text}, qr/^250.STARTTLS\r$/m, 'R3207-4-a STARTTLS is listed');
 	unlike($r->{text}, qr/AUTH/, 'R4954-3-a no AUTH in cleartext');
-	unlike($r->{text}, qr/ETRN|ATRN|BURL|DELIVERBY|FUTURERELEASE|MT-PRIORITY|REQUIRETLS/,
+	unlike($r->{text}, qr/ETRN|ATRN|BURL|FUTURERELEASE|REQUIRETLS/,
 	    'R6409-7-b and P5: nothing listed that is not honoured');
 	like($r->{text}, qr/^250.PIPELINING\r$/m, 'R6409-7-a PIPELINING');
 	like($r->{text}, qr/^250.ENHANCEDSTATUSCODES\r$/m,
@@ -214,7 +214,8 @@ subtest 'paths and parameters' => sub {
 	for my $p (['FOO=1', 555], ['SIZE=', 501], ['SIZE=-1', 501],
 	    ['SIZE=x', 501], ['SIZE=1 SIZE=1', 501], ['SIZE=123456789012345678901', 501],
 	    ['SIZE=52428801', 552], ['BODY=FOO', 501],
-	    ['BODY=7BIT BODY=7BIT', 501], ['BY=60;R', 555], ['SMTPUTF8=1', 501]) {
+	    ['BODY=7BIT BODY=7BIT', 501], ['BY=0;R', 501], ['HOLDFOR=60', 555], ['REQUIRETLS', 555],
+	    ['SMTPUTF8=1', 501]) {
 		$fresh->();
 		my $r = $c->cmd("MAIL FROM:<$u->{address}> $p->[0]");
 		says($r, $p->[1], $p->[1] == 552 ? '5.3.4' : '5.5.4',

@@ -195,6 +195,7 @@ side_limits_reset(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	ipc_reader(&r, msg);
 	read_caller(&r);
 	ipc_copy_str(&r, seen.text[0], sizeof(seen.text[0]));
+	ipc_copy_str(&r, seen.text[1], sizeof(seen.text[1]));
 	assert_true(ipc_done(&r));
 	put_queue_end(ch, msg->sid, 0, 2, 0);
 	return 0;

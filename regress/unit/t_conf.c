@@ -1,3 +1,4 @@
+/* links: regress/unit/conf_side.c */
 /*
  * The configuration: each word, each error with its place, macros, includes,
  * and the canonical text as a fixed point.
@@ -18,6 +19,7 @@
 #include <cmocka.h>
 
 #include "common/conf.h"
+#include "regress/unit/conf_side.h"
 
 /* The words of every statement; its canonical text must be accepted again. */
 static const char	all_words[] =
@@ -42,7 +44,8 @@ static const char	all_words[] =
     "table secrets file:/etc/msad/secrets\n"
     "relay \"smart\" {\n\thost smtp.isp.example port 4650 tls verify\n"
     "\tca \"/x.pem\" helo \"h.$org\"\n\tauth <secrets> \"isp\"\n"
-    "\tconcurrency 20\n\tretry { 5m, 15m 1h, } expire 5d\n}\n"
+    "\tconcurrency 20 per-tenant 10 per-user 5\n"
+    "\tretry { 5m, 15m 1h, } expire 5d\n}\n"
     "relay plain { host 127.0.0.1 }\n"
     "relay start { host ::1 starttls }\n"
     "relay box { maildir \"/var/mail/box\" retry 30s expire 2w }\n"
@@ -60,31 +63,6 @@ static const char	all_words[] =
     "append-domain x example.net\n"
     "match from auth sender own from-mismatch reject relay box\n"
     "match from local sender own from-mismatch add-sender relay box\n";
-
-static struct conf *
-parse(const char *text)
-{
-	struct conf	*conf;
-
-	conf = conf_parse_text(text, strlen(text), "t", stderr);
-	assert_non_null(conf);
-	return conf;
-}
-
-/* Parse text that is wrong; the errors must be exactly these lines. */
-static void
-refuse(const char *text, const char *want)
-{
-	FILE	*f;
-	char	*got = NULL;
-	size_t	 len;
-
-	assert_non_null(f = open_memstream(&got, &len));
-	assert_null(conf_parse_text(text, strlen(text), "t", f));
-	fclose(f);
-	assert_string_equal(got, want);
-	free(got);
-}
 
 /* The same with what every configuration needs around it. */
 static void
@@ -158,9 +136,9 @@ test_every_word(void **state)
 	assert_string_equal(r->auth_table, "secrets");
 	assert_string_equal(r->auth_label, "isp");
 	assert_int_equal(r->concurrency, 20);
+	assert_true(r->per_tenant == 10 && r->per_user == 5);
 	assert_int_equal(r->nretry, 3);
-	assert_int_equal(r->retry[0], 300);
-	assert_int_equal(r->retry[1], 900);
+	assert_true(r->retry[0] == 300 && r->retry[1] == 900);
 	assert_int_equal(r->retry[2], 3600);
 	assert_int_equal(r->expire, 5 * 86400);
 	r = conf_relay_find(c, "plain");
@@ -241,8 +219,9 @@ test_canonical_text(void **state)
 	    "\n\t\"bob\"\n}"));
 	assert_non_null(strstr(text, "relay \"smart\" { host "
 	    "\"smtp.isp.example\" port 4650 tls verify ca \"/x.pem\" helo "
-	    "\"h.example.org\" auth <\"secrets\"> \"isp\" concurrency 20 retry "
-	    "{ 300s 900s 3600s } expire 432000s }\n"));
+	    "\"h.example.org\" auth <\"secrets\"> \"isp\" concurrency 20 "
+	    "per-tenant 10 per-user 5 retry { 300s 900s 3600s } "
+	    "expire 432000s }\n"));
 	assert_non_null(strstr(text, "listen on ::1 port 465 tls pki \"main\" "
 	    "auth \"sys\"\n"));
 	assert_non_null(strstr(text, "match from auth sender { own "
@@ -309,7 +288,7 @@ static void
 test_unknown_words(void **state)
 {
 	static const char *const	 later[] = {
-		"tenant", "dkim", "metrics", "resolver",
+		"dkim", "metrics", "resolver",
 		"tls-report", "mx"
 	};
 	char				 line[100], want[100];

@@ -1,3 +1,4 @@
+/* links: regress/unit/conf_side.c */
 /* "limit user" and "limit default" of the configuration. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,31 +11,7 @@
 #include <cmocka.h>
 
 #include "common/conf.h"
-
-static struct conf *
-parse(const char *text)
-{
-	struct conf	*conf;
-
-	conf = conf_parse_text(text, strlen(text), "t", stderr);
-	assert_non_null(conf);
-	return conf;
-}
-
-/* Parse text that is wrong; the errors must be exactly these lines. */
-static void
-refuse(const char *text, const char *want)
-{
-	FILE	*f;
-	char	*got = NULL;
-	size_t	 len;
-
-	assert_non_null(f = open_memstream(&got, &len));
-	assert_null(conf_parse_text(text, strlen(text), "t", f));
-	fclose(f);
-	assert_string_equal(got, want);
-	free(got);
-}
+#include "regress/unit/conf_side.h"
 
 static void
 refuse_line(const char *line, const char *want)
@@ -69,7 +46,7 @@ test_rates(void **state)
 	    "recipients 1000/hour, bytes 1073741824/day, size 26214400, "
 	    "over hold }\nlimit user { messages 300/minute, recipients off, "
 	    "bytes 2048/day }\n"));
-	conf_rates_user(again, &r);
+	conf_rates_user(again, "", &r);
 	assert_int_equal(r.rate[CONF_RATE_MESSAGES].n, 300);
 	assert_int_equal(r.rate[CONF_RATE_MESSAGES].period, 60);
 	assert_int_equal(r.rate[CONF_RATE_RECIPIENTS].period, 0);
@@ -83,7 +60,7 @@ test_rates(void **state)
 	free(printed);
 	free(twice);
 	c = parse("hostname h\nlimit user { size off over reject }\n");
-	conf_rates_user(c, &r);
+	conf_rates_user(c, "", &r);
 	assert_int_equal(r.size, 0);
 	assert_int_equal(r.over, CONF_OVER_REJECT);
 	printed = conf_print(c);
@@ -93,7 +70,7 @@ test_rates(void **state)
 	conf_free(c);
 	/* as little as nothing is said */
 	c = parse("hostname h\n");
-	conf_rates_user(c, &r);
+	conf_rates_user(c, "", &r);
 	assert_int_equal(r.rate[CONF_RATE_MESSAGES].period, 0);
 	assert_int_equal(r.size, 0);
 	printed = conf_print(c);

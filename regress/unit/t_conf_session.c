@@ -1,3 +1,4 @@
+/* links: regress/unit/conf_side.c */
 /*
  * The configuration: what holds for sessions and logins, and switches.
  */
@@ -13,31 +14,7 @@
 #include <cmocka.h>
 
 #include "common/conf.h"
-
-static struct conf *
-parse(const char *text)
-{
-	struct conf	*conf;
-
-	conf = conf_parse_text(text, strlen(text), "t", stderr);
-	assert_non_null(conf);
-	return conf;
-}
-
-/* Parse text that is wrong; the errors must be exactly these lines. */
-static void
-refuse(const char *text, const char *want)
-{
-	FILE	*f;
-	char	*got = NULL;
-	size_t	 len;
-
-	assert_non_null(f = open_memstream(&got, &len));
-	assert_null(conf_parse_text(text, strlen(text), "t", f));
-	fclose(f);
-	assert_string_equal(got, want);
-	free(got);
-}
+#include "regress/unit/conf_side.h"
 
 /* The same with what every configuration needs around it. */
 static void

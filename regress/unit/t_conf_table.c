@@ -1,3 +1,4 @@
+/* links: regress/unit/conf_side.c */
 /*
  * Words of the configuration about rights: tables that databases serve, how
  * addresses are compared, what a rule is not for.
@@ -14,6 +15,7 @@
 #include <cmocka.h>
 
 #include "common/conf.h"
+#include "regress/unit/conf_side.h"
 
 TAILQ_HEAD(match_list, conf_match);
 
@@ -32,31 +34,6 @@ static const char	all[] =
     "match from auth except external sender <lite> relay box\n"
     "match from auth except { address, external } sender <dir> "
     "from-mismatch rewrite relay box\n";
-
-static struct conf *
-parse(const char *text)
-{
-	struct conf	*conf;
-
-	conf = conf_parse_text(text, strlen(text), "t", stderr);
-	assert_non_null(conf);
-	return conf;
-}
-
-/* Parse text that is wrong; the errors must be exactly these lines. */
-static void
-refuse(const char *text, const char *want)
-{
-	char	*got = NULL;
-	size_t	 len;
-	FILE	*f;
-
-	assert_non_null(f = open_memstream(&got, &len));
-	assert_null(conf_parse_text(text, strlen(text), "t", f));
-	fclose(f);
-	assert_string_equal(got, want);
-	free(got);
-}
 
 static void
 refuse_line(const char *line, const char *want)

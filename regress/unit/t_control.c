@@ -1,5 +1,5 @@
 /* links: msad/control/client.c msad/control/question*.c */
-/* links: regress/unit/control_side.c */
+/* links: regress/unit/control_side.c regress/unit/control_house.c */
 /* links: msad/control/answer.c msad/control/request.c */
 /* links: msad/control/peers.c msad/control/stats.c */
 /* libs: jansson */
@@ -34,47 +34,15 @@
 #include "msad/control/client.h"
 #include "msad/control/question.h"
 #include "msad/control/stats.h"
+#include "regress/unit/control_house.h"
 #include "regress/unit/control_side.h"
 
-#define LINES_MAX	64
-/* What control.c and child.c are in the program. */
-static struct event_base	*base;
-static struct ipc		*parent_ch;	/* control's end */
-static struct ipc		*queue_ch;
-static struct conf		 conf;
-
-/* The other ends. */
-static struct ipc		*msad, *queue;
 static unsigned int		 asked;		/* questions so far */
 static unsigned int		 last_type;
 static uint64_t			 last_id;	/* message id or cursor */
 static uint64_t			 last_sid;
 static unsigned int		 pages;		/* of a list, left to send */
 static int			 mute;		/* do not answer */
-
-/* The caller. */
-static char			 path[64];
-static int			 sock = -1;
-static char			 in[4 * 1024 * 1024];
-static size_t			 in_len;
-
-struct event_base *
-child_base(void)
-{
-	return base;
-}
-
-struct ipc *
-child_parent(void)
-{
-	return parent_ch;
-}
-
-struct conf *
-child_conf(void)
-{
-	return &conf;
-}
 
 /* --- the queue --- */
 
@@ -89,6 +57,9 @@ put_message(struct ipc *ch, uint64_t sid, uint64_t id, const char *last)
 	ipc_put_str(ch, "");
 	ipc_put_str(ch, "ann@example.org");
 	ipc_put_u32(ch, 2);
+	ipc_put_u8(ch, 9 + 3);
+	ipc_put_u64(ch, 7000);
+	ipc_put_u8(ch, 1);
 	ipc_send(ch);
 	ipc_start(ch, IPC_CTL_QUEUE_RCPT, sid);
 	ipc_put_str(ch, "x@example.net");
@@ -108,66 +79,77 @@ put_message(struct ipc *ch, uint64_t sid, uint64_t id, const char *last)
 	ipc_send(ch);
 }
 
-static int
-on_list(struct ipc *ch, struct ipc_msg *msg, void *arg)
-{
-	char			 big[4096];
-	struct ipc_reader	 r;
-	uint16_t		 i, n;
+static char			 last_select[SELECTION_TEXT_MAX + 1];
+static enum steer_verb		 last_verb;
 
-	(void)arg;
-	ipc_reader(&r, msg);
-	read_caller(&r);
-	last_id = ipc_get_u64(&r);
-	n = ipc_get_u16(&r);
-	assert_true(ipc_done(&r));
-	asked++;
-	last_sid = msg->sid;
-	if (mute)
-		return 0;
+/* Pages of a list. */
+static void
+put_list(struct ipc *ch, struct ipc_msg *msg, uint16_t n)
+{
+	char		 big[4096];
+	uint16_t	 i;
+
 	memset(big, 'x', sizeof(big) - 1);
 	big[sizeof(big) - 1] = '\0';
 	if (pages == 0) {
 		put_queue_end(ch, msg->sid, 0, 0, 0);
-		return 0;
+		return;
 	}
 	for (i = 0; i < n; i++)
 		put_message(ch, msg->sid, last_id + i + 1, big);
 	put_queue_end(ch, msg->sid, 0, n, --pages > 0 ? last_id + n : 0);
-	return 0;
 }
 
+/* "all" are 7, "id 1f" is one, others are none. */
 static int
-on_one(struct ipc *ch, struct ipc_msg *msg, void *arg)
+on_select(struct ipc *ch, struct ipc_msg *msg, void *arg)
 {
 	struct ipc_reader	 r;
-	uint8_t			 all = 0;
+	char			 text[600];
+	uint16_t		 n;
 
 	(void)arg;
 	ipc_reader(&r, msg);
 	read_caller(&r);
-	if (msg->type != IPC_CTL_QUEUE_SHOW)
-		all = ipc_get_u8(&r);
+	last_verb = (enum steer_verb)ipc_get_u8(&r);
 	last_id = ipc_get_u64(&r);
-	last_type = msg->type;
-	last_sid = msg->sid;
+	n = ipc_get_u16(&r);
+	ipc_copy_str(&r, text, sizeof(text));
+	ipc_copy_str(&r, last_select, sizeof(last_select));
 	assert_true(ipc_done(&r));
+	assert_string_equal(text, "");
+	last_sid = msg->sid;
 	asked++;
 	if (mute)
 		return 0;
-	if (!all && last_id != 0x1f) {
-		put_queue_end(ch, msg->sid, 5, 0, 0);
-		return 0;
-	}
-	if (msg->type == IPC_CTL_QUEUE_SHOW)
+	if (last_verb == STEER_LIST)
+		put_list(ch, msg, n);
+	else if (strcmp(last_select, "all") == 0)
+		put_queue_end(ch, msg->sid, 0, 7, 0);
+	else
+		put_queue_end(ch, msg->sid, 0,
+		    strcmp(last_select, "id 1f") == 0, 0);
+	return 0;
+}
+
+static int
+on_show(struct ipc *ch, struct ipc_msg *msg, void *arg)
+{
+	struct ipc_reader	 r;
+
+	(void)arg;
+	ipc_reader(&r, msg);
+	read_caller(&r);
+	last_id = ipc_get_u64(&r);
+	assert_true(ipc_done(&r));
+	asked++;
+	if (last_id == 0x1f)
 		put_message(ch, msg->sid, last_id, "451 \xff later\x1b[1m");
-	put_queue_end(ch, msg->sid, 0, all ? 7 : 1, 0);
+	put_queue_end(ch, msg->sid, last_id == 0x1f ? 0 : 5, 1, 0);
 	return 0;
 }
 
 /* --- auth and users --- */
-
-static struct ipc		*auth, *auth_ch;
 
 /* The queue's part of "test session", and its pages of users. */
 static int
@@ -256,12 +238,9 @@ on_parent(struct ipc *ch, struct ipc_msg *msg, void *arg)
 	return 0;
 }
 
-static const struct ipc_handler	 queue_side[] = {
-	{ IPC_CTL_QUEUE_LIST, on_list },
-	{ IPC_CTL_QUEUE_SHOW, on_one },
-	{ IPC_CTL_QUEUE_FLUSH, on_one },
-	{ IPC_CTL_QUEUE_REMOVE, on_one },
-	{ IPC_CTL_QUEUE_RELEASE, on_one },
+const struct ipc_handler	 queue_side[] = {
+	{ IPC_CTL_QUEUE_SELECT, on_select },
+	{ IPC_CTL_QUEUE_SHOW, on_show },
 	{ IPC_CTL_LIMITS, side_limits },
 	{ IPC_CTL_LIMITS_RESET, side_limits_reset },
 	{ IPC_CTL_QUEUE_USERS, on_users },
@@ -269,167 +248,26 @@ static const struct ipc_handler	 queue_side[] = {
 	{ 0, NULL }
 };
 
-static const struct ipc_handler	 parent_side[] = {
+const struct ipc_handler	 parent_side[] = {
 	{ IPC_CTL_STATUS, on_parent },
 	{ IPC_CTL_RELOAD, on_parent },
 	{ IPC_CTL_LOGLEVEL, on_parent },
 	{ 0, NULL }
 };
 
-static const struct ipc_handler	 control_parent[] = {
-	{ IPC_CTL_PROCESS, question_process },
-	{ IPC_CTL_PARENT_END, question_parent_end },
-	{ 0, NULL }
-};
-
-static void
-on_closed(struct ipc *ch, enum ipc_end end, void *arg)
-{
-	(void)arg;
-	(void)ch;
-	fail_msg("a channel ended: %d", (int)end);
-}
-
-/* --- the caller --- */
-
-static void
-on_sock(int fd, short what, void *arg)
-{
-	ssize_t	 n;
-	bool	*over = arg;
-
-	(void)what;
-	n = recv(fd, in + in_len, sizeof(in) - 1 - in_len, MSG_DONTWAIT);
-	if (n <= 0)
-		*over = true;
-	else
-		in_len += (size_t)n;
-	in[in_len] = '\0';
-}
-
-static void
-call(void)
-{
-	struct sockaddr_un	 sun = { .sun_family = AF_UNIX };
-
-	strlcpy(sun.sun_path, path, sizeof(sun.sun_path));
-	sock = socket(AF_UNIX, SOCK_STREAM, 0);
-	assert_int_equal(connect(sock, (struct sockaddr *)&sun, sizeof(sun)),
-	    0);
-	in[in_len = 0] = '\0';
-}
-
-static void
-say(const char *s)
-{
-	assert_int_equal(send(sock, s, strlen(s), MSG_NOSIGNAL), strlen(s));
-}
-
-/* Run the loop until n last lines were read or the other side closed. */
-static bool
-hear(unsigned int n)
-{
-	struct event	*ev, *late;
-	struct timeval	 tv = { 10, 0 };
-	bool		 over = false;
-	unsigned int	 ends = 0;
-	const char	*p;
-
-	ev = event_new(base, sock, EV_READ | EV_PERSIST, on_sock, &over);
-	late = evtimer_new(base, on_sock, &over);
-	event_add(ev, NULL);
-	evtimer_add(late, &tv);
-	while (!over && ends < n) {
-		event_base_loop(base, EVLOOP_ONCE);
-		for (ends = 0, p = in; (p = strstr(p, "{\"end\":true")) != NULL;
-		    p++)
-			if (strchr(p, '\n') != NULL)
-				ends++;
-	}
-	event_free(ev);
-	event_free(late);
-	return !over;
-}
-
-static void
-ask(const char *request)
-{
-	in[in_len = 0] = '\0';
-	say(request);
-	assert_true(hear(1));
-}
-
-/* Did the other side close? */
-static void
-hear_close(void)
-{
-	assert_false(hear(UINT32_MAX));
-}
-
 static int
 setup(void **state)
 {
-	struct sockaddr_un	 sun = { .sun_family = AF_UNIX };
-	int			 fd, sv[2];
-
 	(void)state;
-	if (base == NULL) {
-		base = event_base_new();
-		ipc_init(base);
-		log_set_level(0);
-		signal(SIGPIPE, SIG_IGN);
-	}
-	memset(&conf, 0, sizeof(conf));
 	asked = mute = pages = 0;
-	memset(&seen, 0, sizeof(seen));
-	socketpair(AF_UNIX, SOCK_STREAM, 0, sv);
-	parent_ch = ipc_new(sv[0], ROLE_CONTROL, ROLE_PARENT, control_parent,
-	    on_closed, NULL);
-	msad = ipc_new(sv[1], ROLE_PARENT, ROLE_CONTROL, parent_side,
-	    on_closed, NULL);
-	socketpair(AF_UNIX, SOCK_STREAM, 0, sv);
-	queue_ch = ipc_new(sv[0], ROLE_CONTROL, ROLE_QUEUE,
-	    question_queue_handlers, on_closed, NULL);
-	queue = ipc_new(sv[1], ROLE_QUEUE, ROLE_CONTROL, queue_side,
-	    on_closed, NULL);
-	question_set_channel(ROLE_QUEUE, queue_ch);
-	socketpair(AF_UNIX, SOCK_STREAM, 0, sv);
-	auth_ch = ipc_new(sv[0], ROLE_CONTROL, ROLE_AUTH,
-	    question_auth_handlers, on_closed, NULL);
-	auth = ipc_new(sv[1], ROLE_AUTH, ROLE_CONTROL, auth_side, on_closed,
-	    NULL);
-	question_set_channel(ROLE_AUTH, auth_ch);
-	snprintf(path, sizeof(path), "/tmp/msad-t_control.%d", (int)getpid());
-	unlink(path);
-	strlcpy(sun.sun_path, path, sizeof(sun.sun_path));
-	fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1 ||
-	    listen(fd, 128) == -1)
-		return -1;
-	clients_listen(fd);
-	/* the test may be run by anybody */
-	conf.socket_group = path;
-	call();
-	return 0;
+	return house_open();
 }
 
 static int
 teardown(void **state)
 {
 	(void)state;
-	close(sock);
-	question_set_channel(ROLE_QUEUE, NULL);
-	question_set_channel(ROLE_AUTH, NULL);
-	while (!TAILQ_EMPTY(&clients))
-		event_base_loop(base, EVLOOP_ONCE);
-	clients_unlisten();
-	unlink(path);
-	ipc_free(parent_ch);
-	ipc_free(msad);
-	ipc_free(queue_ch);
-	ipc_free(queue);
-	ipc_free(auth_ch);
-	ipc_free(auth);
+	house_close();
 	return 0;
 }
 
@@ -540,6 +378,7 @@ t_show(void **state)
 	ask("{\"cmd\":\"queue show\",\"id\":\"1f\"}\n");
 	assert_string_equal(in, "{\"id\":\"1f\",\"time\":1000,\"size\":2048,"
 	    "\"user\":\"ann\",\"tenant\":\"\",\"from\":\"ann@example.org\","
+	    "\"priority\":3,\"by\":7000,\"return\":true,"
 	    "\"rcpts\":[{\"to\":\"x@example.net\",\"state\":\"done\","
 	    "\"tries\":1,\"next\":0,\"last\":\"250 ok\",\"relay\":\"smart\"},"
 	    "{\"to\":\"y@example.net\",\"state\":\"waiting\",\"tries\":3,"
@@ -556,21 +395,22 @@ t_no_match(void **state)
 	ask("{\"cmd\":\"queue show\",\"id\":\"2\"}\n");
 	assert_string_equal(in, "{\"end\":true,\"status\":5,"
 	    "\"error\":\"no message matches\"}\n");
-	ask("{\"cmd\":\"queue remove\",\"id\":\"2\"}\n");
-	assert_non_null(strstr(in, "\"status\":5"));
-	assert_int_equal(last_type, IPC_CTL_QUEUE_REMOVE);
-	assert_true(last_id == 2);
+	ask("{\"cmd\":\"queue drop\",\"select\":[\"id 2\"]}\n");
+	assert_string_equal(in, "{\"end\":true,\"status\":5,"
+	    "\"error\":\"no message matches\",\"matched\":0}\n");
+	assert_int_equal(last_verb, STEER_DROP);
+	assert_string_equal(last_select, "id 2");
 }
 
 static void
 t_change(void **state)
 {
 	(void)state;
-	ask("{\"cmd\":\"queue flush\",\"all\":true}\n");
+	ask("{\"cmd\":\"queue flush\",\"select\":[\"all\"]}\n");
 	assert_string_equal(in,
 	    "{\"end\":true,\"status\":0,\"matched\":7}\n");
-	assert_int_equal(last_type, IPC_CTL_QUEUE_FLUSH);
-	ask("{\"cmd\":\"queue remove\",\"id\":\"1f\"}\n");
+	assert_int_equal(last_verb, STEER_FLUSH);
+	ask("{\"cmd\":\"queue drop\",\"select\":[\"id 1f\"]}\n");
 	assert_string_equal(in,
 	    "{\"end\":true,\"status\":0,\"matched\":1}\n");
 }
@@ -603,10 +443,16 @@ t_limits(void **state)
 	assert_string_equal(in,
 	    "{\"end\":true,\"status\":0,\"matched\":2}\n");
 	assert_string_equal(seen.text[0], "bob");
-	ask("{\"cmd\":\"queue release\",\"id\":\"1f\"}\n");
+	assert_string_equal(seen.text[1], "");
+	ask("{\"cmd\":\"limits reset\",\"tenant\":\"acme\"}\n");
+	assert_string_equal(in,
+	    "{\"end\":true,\"status\":0,\"matched\":2}\n");
+	assert_string_equal(seen.text[0], "");
+	assert_string_equal(seen.text[1], "acme");
+	ask("{\"cmd\":\"queue release\",\"select\":[\"id 1f\"]}\n");
 	assert_string_equal(in,
 	    "{\"end\":true,\"status\":0,\"matched\":1}\n");
-	assert_int_equal(last_type, IPC_CTL_QUEUE_RELEASE);
+	assert_int_equal(last_verb, STEER_RELEASE);
 }
 
 static void
@@ -665,6 +511,12 @@ t_status(void **state)
 	page = queue_page(STAT_QUEUE_STOPPED, 1);
 	ask("{\"cmd\":\"show status\"}\n");
 	assert_non_null(strstr(in, "\"accepting\":false"));
+	assert_non_null(strstr(in, "\"paused\":false"));
+	page[STAT_QUEUE_STOPPED] = 0;
+	page[STAT_QUEUE_PAUSED] = 1;
+	ask("{\"cmd\":\"show status\"}\n");
+	assert_non_null(strstr(in, "\"accepting\":false"));
+	assert_non_null(strstr(in, "\"paused\":true"));
 	pages_forget(ROLE_QUEUE, 0);
 	munmap(page, STATS_PAGE_SIZE);
 	ask("{\"cmd\":\"show status\"}\n");
@@ -694,7 +546,7 @@ t_pipelined(void **state)
 {
 	(void)state;
 	in[in_len = 0] = '\0';
-	say("{\"cmd\":\"queue flush\",\"all\":true}\n"
+	say("{\"cmd\":\"queue flush\",\"select\":[\"all\"]}\n"
 	    "{\"cmd\":\"show stats\"}\n{\"cmd\":\"queue list\"}\n");
 	assert_true(hear(3));
 	assert_memory_equal(in, "{\"end\":true,\"status\":0,\"matched\":7}\n"
@@ -706,7 +558,7 @@ static void
 t_half_closed(void **state)
 {
 	(void)state;
-	say("{\"cmd\":\"queue flush\",\"all\":true}\n");
+	say("{\"cmd\":\"queue flush\",\"select\":[\"all\"]}\n");
 	shutdown(sock, SHUT_WR);
 	hear_close();
 	assert_string_equal(in,

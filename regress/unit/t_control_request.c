@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "common/ipc_types.h"
 #include "msad/control/answer.h"
 #include "msad/control/request.h"
 
@@ -56,16 +57,24 @@ t_requests(void **state)
 	expect("{\"cmd\":\"queue list\"}", REQUEST_QUEUE_LIST, 0, false, 0);
 	expect("{\"id\":\"1f\",\"cmd\":\"queue show\"}", REQUEST_QUEUE_SHOW,
 	    0x1f, false, 0);
-	expect("{\"cmd\":\"queue flush\",\"all\":true}", REQUEST_QUEUE_FLUSH,
-	    0, true, 0);
-	expect("{\"cmd\":\"queue remove\",\"id\":\"ffffffffffffffff\"}",
-	    REQUEST_QUEUE_REMOVE, UINT64_MAX, false, 0);
-	expect("{\"cmd\":\"queue release\",\"all\":true}",
-	    REQUEST_QUEUE_RELEASE, 0, true, 0);
+	expect("{\"id\":\"ffffffffffffffff\",\"cmd\":\"queue cat\"}",
+	    REQUEST_QUEUE_CAT, UINT64_MAX, false, 0);
+	expect("{\"cmd\":\"queue log\",\"id\":\"1\"}", REQUEST_QUEUE_LOG,
+	    1, false, 0);
+	expect("{\"cmd\":\"queue age\"}", REQUEST_QUEUE_AGE, 0, false, 0);
+	expect("{\"cmd\":\"queue summary\"}", REQUEST_QUEUE_SUMMARY, 0,
+	    false, 0);
+	expect("{\"cmd\":\"queue rule list\"}", REQUEST_RULE_LIST, 0, false,
+	    0);
+	expect("{\"cmd\":\"queue rule remove\",\"all\":true}",
+	    REQUEST_RULE_REMOVE, 0, true, 0);
+	expect("{\"cmd\":\"show pauses\"}", REQUEST_PAUSES, 0, false, 0);
 	expect("{\"cmd\":\"show limits\"}", REQUEST_LIMITS, 0, false, 0);
 	expect("{\"cmd\":\"user limits\",\"user\":\"ann\"}",
 	    REQUEST_USER_LIMITS, 0, false, 0);
 	expect("{\"user\":\"a@x\",\"cmd\":\"limits reset\"}",
+	    REQUEST_LIMITS_RESET, 0, false, 0);
+	expect("{\"cmd\":\"limits reset\",\"tenant\":\"acme\"}",
 	    REQUEST_LIMITS_RESET, 0, false, 0);
 	expect("{\"cmd\":\"reload\"}", REQUEST_RELOAD, 0, false, 0);
 	expect("{\"cmd\":\"log level\",\"level\":\"error\"}",
@@ -89,6 +98,8 @@ t_refused(void **state)
 		"{\"cmd\":\"user limits\"}",
 		"{\"cmd\":\"limits reset\",\"user\":\"\"}",
 		"{\"cmd\":\"limits reset\",\"user\":1}",
+		"{\"cmd\":\"limits reset\"}",
+		"{\"cmd\":\"limits reset\",\"user\":\"a\",\"tenant\":\"b\"}",
 		"{\"cmd\":\"limits reset\",\"user\":\"a\\n\"}",
 		"{\"cmd\":\"show limits\",\"user\":\"ann\"}",
 		"{\"cmd\":\"queue release\"}",
@@ -108,11 +119,17 @@ t_refused(void **state)
 		"{\"cmd\":\"queue show\",\"id\":\"1\\u0000\"}",
 		"{\"cmd\":\"queue show\",\"id\":\"10000000000000000\"}",
 		"{\"cmd\":\"queue show\",\"id\":[\"1\"]}",
-		"{\"cmd\":\"queue remove\"}",
-		"{\"cmd\":\"queue remove\",\"all\":false}",
-		"{\"cmd\":\"queue remove\",\"all\":1}",
-		"{\"cmd\":\"queue remove\",\"all\":true,\"id\":\"1\"}",
-		"{\"cmd\":\"queue remove\",\"id\":\"1\",\"id\":\"2\"}",
+		"{\"cmd\":\"queue drop\"}",
+		"{\"cmd\":\"queue drop\",\"all\":true}",
+		"{\"cmd\":\"queue drop\",\"id\":\"1\"}",
+		"{\"cmd\":\"queue remove\",\"all\":true}",
+		"{\"cmd\":\"queue rule remove\"}",
+		"{\"cmd\":\"queue rule remove\",\"all\":false}",
+		"{\"cmd\":\"queue rule remove\",\"all\":1}",
+		"{\"cmd\":\"queue rule remove\",\"all\":true,\"number\":1}",
+		"{\"cmd\":\"queue rule remove\",\"number\":0}",
+		"{\"cmd\":\"queue rule remove\",\"number\":4294967296}",
+		"{\"cmd\":\"queue rule remove\",\"number\":\"1\"}",
 		"{\"cmd\":\"log level\"}",
 		"{\"cmd\":\"log level\",\"level\":7}",
 		"{\"cmd\":\"log level\",\"level\":\"emerg\"}",
@@ -207,6 +224,137 @@ t_logins_refused(void **state)
 	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		if (parse(&req, lines[i], strlen(lines[i])) != -1)
 			fail_msg("taken: %s", lines[i]);
+}
+
+/* Selections: each term a line, and not more than the queue takes. */
+static void
+t_selections(void **state)
+{
+	struct request	 req;
+
+	(void)state;
+	take(&req, "{\"cmd\":\"queue list\",\"select\":[\"user ann\","
+	    "\"age <1d\"]}");
+	assert_int_equal(req.cmd, REQUEST_QUEUE_LIST);
+	assert_string_equal(req.select, "user ann\nage <1d");
+	assert_false(req.count);
+	take(&req, "{\"cmd\":\"queue list\"}");
+	assert_string_equal(req.select, "");
+	take(&req, "{\"cmd\":\"queue drop\",\"select\":[\"all\"],"
+	    "\"count\":true}");
+	assert_true(req.count);
+	take(&req, "{\"cmd\":\"queue fail\",\"select\":[\"id 1\"],"
+	    "\"reason\":\"gone\"}");
+	assert_string_equal(req.reason, "gone");
+	take(&req, "{\"cmd\":\"queue reroute\",\"select\":[\"id 1\"],"
+	    "\"to\":\"smart\"}");
+	assert_string_equal(req.to, "smart");
+	take(&req, "{\"cmd\":\"queue summary\",\"what\":\"from\"}");
+	assert_int_equal(req.what, GROUP_FROM);
+	take(&req, "{\"cmd\":\"queue rule add\",\"what\":\"reject\","
+	    "\"select\":[\"user ann\"],\"seconds\":60}");
+	assert_int_equal(req.what, RULE_REJECT);
+	take(&req, "{\"cmd\":\"queue rule remove\",\"number\":7}");
+	assert_int_equal(req.number, 7);
+	take(&req, "{\"cmd\":\"pause\",\"what\":\"accept\"}");
+	assert_int_equal(req.what, PAUSE_ACCEPT);
+	take(&req, "{\"cmd\":\"pause\",\"what\":\"relay\"}");
+	assert_int_equal(req.what, PAUSE_RELAY);
+	take(&req, "{\"cmd\":\"resume\",\"what\":\"tenant\","
+	    "\"name\":\"acme\"}");
+	assert_int_equal(req.what, PAUSE_TENANT);
+	assert_string_equal(req.name, "acme");
+}
+
+static void
+t_selections_refused(void **state)
+{
+	static const char *const lines[] = {
+		"{\"cmd\":\"queue list\",\"select\":[]}",
+		"{\"cmd\":\"queue list\",\"select\":\"all\"}",
+		"{\"cmd\":\"queue list\",\"select\":{\"user\":\"ann\"}}",
+		"{\"cmd\":\"queue list\",\"select\":[\"\"]}",
+		"{\"cmd\":\"queue list\",\"select\":[1]}",
+		"{\"cmd\":\"queue list\",\"select\":[\"a\",null]}",
+		"{\"cmd\":\"queue list\",\"select\":[\"user a\\nall\"]}",
+		"{\"cmd\":\"queue list\",\"select\":[\"user a\\u0000\"]}",
+		"{\"cmd\":\"queue list\",\"select\":[\"all\"],\"count\":true}",
+		"{\"cmd\":\"queue show\",\"id\":\"1\",\"select\":[\"all\"]}",
+		"{\"cmd\":\"queue hold\",\"select\":[\"all\"],\"count\":false}",
+		"{\"cmd\":\"queue hold\",\"count\":true}",
+		"{\"cmd\":\"queue release\",\"select\":[\"all\"],"
+		    "\"reason\":\"x\"}",
+		"{\"cmd\":\"queue fail\",\"select\":[\"all\"],"
+		    "\"reason\":\"\"}",
+		"{\"cmd\":\"queue fail\",\"select\":[\"all\"],"
+		    "\"reason\":\"a\\r\\nb\"}",
+		"{\"cmd\":\"queue reroute\",\"select\":[\"all\"]}",
+		"{\"cmd\":\"queue reroute\",\"to\":\"x\"}",
+		"{\"cmd\":\"queue reroute\",\"select\":[\"all\"],\"to\":\"\"}",
+		"{\"cmd\":\"queue summary\",\"what\":\"size\"}",
+		"{\"cmd\":\"queue summary\",\"what\":\"\"}",
+		"{\"cmd\":\"queue summary\",\"what\":1}",
+		"{\"cmd\":\"queue rule add\",\"what\":\"hold\","
+		    "\"select\":[\"all\"]}",
+		"{\"cmd\":\"queue rule add\",\"what\":\"\",\"seconds\":1,"
+		    "\"select\":[\"all\"]}",
+		"{\"cmd\":\"queue rule add\",\"what\":\"hold\","
+		    "\"seconds\":1}",
+		"{\"cmd\":\"queue rule add\",\"seconds\":1,"
+		    "\"select\":[\"all\"]}",
+		"{\"cmd\":\"pause\"}",
+		"{\"cmd\":\"pause\",\"what\":\"hold\"}",
+		"{\"cmd\":\"pause\",\"what\":\"accept\",\"name\":\"x\"}",
+		"{\"cmd\":\"pause\",\"what\":\"domain\"}",
+		"{\"cmd\":\"resume\",\"what\":\"tenant\"}",
+		"{\"cmd\":\"resume\",\"what\":\"relay\",\"seconds\":1}"
+	};
+	struct request	 req;
+	size_t		 i;
+
+	(void)state;
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (parse(&req, lines[i], strlen(lines[i])) != -1)
+			fail_msg("taken: %s", lines[i]);
+}
+
+/* The text of a selection up to its bound, in one term and in many. */
+static void
+t_selection_bounds(void **state)
+{
+	static char	 line[REQUEST_MAX], text[SELECTION_TEXT_MAX + 2];
+	struct request	 req;
+	size_t		 n, used, i;
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	for (n = SELECTION_TEXT_MAX - 3; n < SELECTION_TEXT_MAX + 2; n++) {
+		snprintf(line, sizeof(line), "{\"cmd\":\"queue list\","
+		    "\"select\":[\"%.*s\"]}", (int)n, text);
+		assert_int_equal(parse(&req, line, strlen(line)),
+		    n <= SELECTION_TEXT_MAX ? 0 : -1);
+		/* "a", then the rest, then one octet more */
+		snprintf(line, sizeof(line), "{\"cmd\":\"queue list\","
+		    "\"select\":[\"a\",\"%.*s\"]}", (int)n - 2, text);
+		assert_int_equal(parse(&req, line, strlen(line)),
+		    n <= SELECTION_TEXT_MAX ? 0 : -1);
+		snprintf(line, sizeof(line), "{\"cmd\":\"queue list\","
+		    "\"select\":[\"%.*s\",\"a\"]}", (int)n - 2, text);
+		assert_int_equal(parse(&req, line, strlen(line)),
+		    n <= SELECTION_TEXT_MAX ? 0 : -1);
+	}
+	for (n = 3998; n < 4004; n++) {
+		used = (size_t)snprintf(line, sizeof(line),
+		    "{\"cmd\":\"queue list\",\"select\":[\"a\"");
+		for (i = 1; i < n; i++)
+			used += (size_t)snprintf(line + used,
+			    sizeof(line) - used, ",\"%c\"", 'a');
+		used += (size_t)snprintf(line + used, sizeof(line) - used,
+		    "]}");
+		if (used < sizeof(line))
+			assert_int_equal(parse(&req, line, used),
+			    n * 2 - 1 <= SELECTION_TEXT_MAX ? 0 : -1);
+	}
 }
 
 /* Each text up to its bound, and no octet more. */
@@ -318,6 +466,9 @@ main(void)
 		cmocka_unit_test(t_refused),
 		cmocka_unit_test(t_logins),
 		cmocka_unit_test(t_logins_refused),
+		cmocka_unit_test(t_selections),
+		cmocka_unit_test(t_selections_refused),
+		cmocka_unit_test(t_selection_bounds),
 		cmocka_unit_test(t_bounds),
 		cmocka_unit_test(t_hostile),
 		cmocka_unit_test(t_text),

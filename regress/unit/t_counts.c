@@ -109,7 +109,12 @@ test_many(void **state)
 		a.addr[3] = (uint8_t)i;
 		refused += !counts_enter(c, &a, &n, &max);
 	}
-	assert_int_equal(refused, 0);
+	/*
+	 * An address is refused wrongly where both its cells are shared with
+	 * full networks: 40 of 32,768 cells, twice, for 10,000 addresses, is
+	 * once in 64 runs; three in one run is once in a million.
+	 */
+	assert_true(refused <= 2);
 	counts_unmap(c);
 	close(fd);
 }

@@ -1,4 +1,4 @@
-/* links: msad/queue/dsn.c msad/queue/received.c */
+/* links: msad/queue/dsn*.c msad/queue/received.c */
 /* libs: idn2 */
 /*
  * Reports of failure, and the Received field.
@@ -74,9 +74,11 @@ parts_and_fields(void **state)
 {
 	const struct dsn_rcpt	r[] = {
 		{ "bob@x.example", "5.1.1", "mx.x.example", 550, "no such",
-		    DSN_FAILED, 0, { NULL, 0 } },
+		    DSN_FAILED, false, false, 0,
+		    { NULL, 0 } },
 		{ "eve@y.example", "4.4.7", "", 0, "too old",
-		    DSN_FAILED, 0, { NULL, 0 } },
+		    DSN_FAILED, false, false, 0,
+		    { NULL, 0 } },
 	};
 
 	(void)state;
@@ -110,7 +112,8 @@ foreign_text_is_harmless(void **state)
 	struct dsn_rcpt	r = { "bob@x.example", "5.0.0",
 		"evil\r\nX-Host: 1", 554,
 		"a\r\nX-Injected: yes\r\n\r\n--=_msad\x01\xff\\",
-		    DSN_FAILED, 0, { NULL, 0 } };
+		    DSN_FAILED, false, false, 0,
+		    { NULL, 0 } };
 
 	(void)state;
 	write_one(&r, 1, "From: a\r\n");
@@ -132,7 +135,8 @@ static void
 returned_header_is_bounded(void **state)
 {
 	const struct dsn_rcpt	r = { "b@x.example", "5.0.0", "", 0, "x",
-		    DSN_FAILED, 0, { NULL, 0 } };
+		    DSN_FAILED, false, false, 0,
+		    { NULL, 0 } };
 	char			*h;
 	size_t			 i;
 
@@ -172,7 +176,8 @@ report_is_bounded(void **state)
 	h[70000] = '\0';
 	for (i = 0; i < 1000; i++)
 		r[i] = (struct dsn_rcpt){ addr, "5.100.100", remote, 550,
-			reply, DSN_FAILED, 0, { NULL, 0 } };
+			reply, DSN_FAILED, false, false, 0,
+		    { NULL, 0 } };
 	write_one(r, 1000, h);
 	check_lines();
 	assert_true(text_len < 1024 * 1024);
@@ -305,6 +310,87 @@ every_action(void **state)
 	has("Content-Type: message/rfc822\r\n"
 	    "Content-Transfer-Encoding: 8bit\r\n\r\n"
 	    "From: a\r\n\r\nb\xc3\xa9\r\n\r\n--");
+	free(text);
+}
+
+/* R2852-4.1.4-a, R4865-5.1.2-a; and what people read. */
+static void
+time_fields_and_words(void **state)
+{
+	const struct dsn_rcpt	r[] = {
+		{ .addr = "a@x.example", .status = "5.4.7", .code = 450,
+		  .remote = "mx.x.example[192.0.2.1]:25", .reply = "busy" },
+		{ .addr = "b@x.example", .status = "5.2.2", .code = 552,
+		  .remote = "192.0.2.1[192.0.2.1]:25", .reply = "5.2.2 full" },
+		{ .addr = "c@x.example", .status = "2.0.0", .code = 250,
+		  .remote = "[::1]", .reply = "ok", .action = DSN_RELAYED,
+		  .unwatched = true },
+	};
+	struct dsn		d = { .hostname = "mail.example.org",
+		.sender = "ann@example.org", .id = 0x1a2b,
+		.arrival = 1000000000, .now = 1000003600, .rcpts = r,
+		.nrcpts = 3, .deliver_by = 1000003600, .future = "for;60",
+		.partly = true,
+		.returned = SLICE_STR("X: y\r\nsubject: the\r\n\tplan\r\n") };
+
+	(void)state;
+	write_dsn(&d);
+	check_lines();
+	has("Arrival-Date: Sun, 9 Sep 2001 01:46:40 +0000\r\n"
+	    "Deliver-By-Date: Sun, 9 Sep 2001 02:46:40 +0000\r\n"
+	    "Future-Release-Request: for;60\r\n");
+	has("\r\n\r\nYour message could not be delivered to some of its "
+	    "recipients.\r\n\r\n  Subject: the plan\r\n  Sent: Sun, 9 Sep");
+	has("  <a@x.example>\r\n    The time by which you wanted it "
+	    "delivered has passed.\r\n    mx.x.example said: 450 busy\r\n");
+	has("    The mailbox is full. Its owner has to make room first.\r\n"
+	    "    [192.0.2.1] said: 552 5.2.2 full\r\n");
+	has("Remote-MTA: dns; [192.0.2.1]\r\n");
+	has("does not heed the time");
+	has("queue id 1a2b of mail.example.org");
+	free(text);
+}
+
+/* A Subject that is no plain text is left to the header below. */
+static void
+subjects_are_harmless(void **state)
+{
+	static const char *const	bad[] = {
+		"Subject: a\rb\r\n", "Subject: a\x01z\r\n",
+		"Subject: \xc3\xbc\r\n", "Subject: =?utf-8?Q?a?=\r\n",
+		"Subject:\r\n", "Subject: ", "X-Subject: a\r\n", "Subject",
+	};
+	const struct dsn_rcpt		r = { .addr = "a@x.example",
+		.status = "5.0.0", .remote = "", .reply = "no" };
+	size_t				i;
+
+	(void)state;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		write_one(&r, 1, bad[i]);
+		if (i != 0 && strstr(text, "\n  Subject:") != NULL)
+			fail_msg("%s", text);
+		free(text);
+	}
+}
+
+/* To the postmaster. */
+static void
+double_bounce(void **state)
+{
+	const struct dsn_rcpt	r = { .addr = "a@x.example",
+		.status = "5.1.1", .remote = "mx", .code = 550,
+		.reply = "no" };
+	struct dsn		d = { .hostname = "mail.example.org",
+		.sender = "root@example.org", .arrival = 1000000000,
+		.now = 1000003600, .rcpts = &r, .nrcpts = 1, .whole = true,
+		.double_bounce = true,
+		.returned = SLICE_STR("From: a\r\n\r\nb\r\n") };
+
+	(void)state;
+	write_dsn(&d);
+	has("Subject: Report that could not be delivered\r\n");
+	has("To: <root@example.org>\r\n");
+	has("You get it as the postmaster.");
 	free(text);
 }
 
@@ -449,6 +535,9 @@ main(void)
 		cmocka_unit_test(returned_header_is_bounded),
 		cmocka_unit_test(report_is_bounded),
 		cmocka_unit_test(every_action),
+		cmocka_unit_test(time_fields_and_words),
+		cmocka_unit_test(subjects_are_harmless),
+		cmocka_unit_test(double_bounce),
 		cmocka_unit_test(results),
 		cmocka_unit_test(shown_client),
 		cmocka_unit_test(global_report),

@@ -94,6 +94,39 @@ tried_at_once(void **state)
 	assert_string_equal(disk, "AB");
 }
 
+/* Who asked to be told is told once, when it is on disk or outdated. */
+static void
+told_when_on_disk(void **state)
+{
+	(void)state;
+	durable_update_then(1, 0, "A", 1, on_removed, NULL);
+	assert_int_equal(nremoved, 0);
+	answer(SPOOL_IO);
+	assert_int_equal(nremoved, 0);
+	answer(SPOOL_OK);
+	assert_int_equal(nremoved, 1);
+	/* gone meanwhile */
+	durable_update_then(1, 0, "B", 1, on_removed, NULL);
+	answer(SPOOL_NOENT);
+	assert_int_equal(nremoved, 2);
+	/* outdated while under way, and while it waits to be tried again */
+	durable_update_then(1, 0, "C", 1, on_removed, NULL);
+	durable_update(1, 0, "D", 1);
+	answer(SPOOL_IO);
+	assert_int_equal(nremoved, 3);
+	answer(SPOOL_OK);
+	durable_update_then(1, 0, "E", 1, on_removed, NULL);
+	answer(SPOOL_IO);
+	answer(SPOOL_IO);
+	assert_int_equal(nremoved, 3);
+	durable_update(1, 0, "F", 1);
+	assert_int_equal(nremoved, 4);
+	answer(SPOOL_OK);
+	assert_int_equal(nremoved, 4);
+	assert_string_equal(disk, "F");
+	assert_int_equal(durable_pending(), 0);
+}
+
 /* But once: a disk that stays full is not asked on and on. */
 static void
 tried_again(void **state)
@@ -193,6 +226,7 @@ main(void)
 {
 	const struct CMUnitTest	tests[] = {
 		cmocka_unit_test_setup(tried_at_once, setup),
+		cmocka_unit_test_setup(told_when_on_disk, setup),
 		cmocka_unit_test_setup(tried_again, setup),
 		cmocka_unit_test_setup(older_does_not_overwrite, setup),
 		cmocka_unit_test_setup(one_waits_for_each, setup),

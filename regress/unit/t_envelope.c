@@ -1,4 +1,5 @@
 /* links: msad/queue/envelope.c msad/queue/index*.c */
+/* links: msad/queue/blob.c */
 /*
  * The blobs the queue keeps in the spool: what is written is read back, what is
  * cut or changed is refused or stays in bounds.
@@ -20,6 +21,8 @@ sample(size_t *len)
 {
 	struct envelope	e = { .flags = ENVELOPE_8BITMIME, .arrival = 1700000000,
 		.not_before = 1800000000,
+		.epoch = 5, .sid = UINT64_C(0x8000000000000007),
+		.client = SLICE_STR("192.0.2.7"),
 		.header_len = 321, .user = SLICE_STR("ann"),
 		.tenant = SLICE_STR("acme"), .auth = SLICE_STR("sys"),
 		.mech = SLICE_STR("PLAIN"), .relay = SLICE_STR("smart"),
@@ -50,6 +53,9 @@ round_trip(void **state)
 	assert_int_equal(e.arrival, 1700000000);
 	assert_int_equal(e.not_before, 1800000000);
 	assert_int_equal(e.header_len, 321);
+	assert_int_equal(e.epoch, 5);
+	assert_true(e.sid == UINT64_C(0x8000000000000007));
+	assert_true(slice_is(e.client, "192.0.2.7"));
 	assert_true(slice_is(e.sender, "ann@example.org"));
 	assert_int_equal(e.nrcpts, 2);
 	assert_non_null(m = message_new(77, 5000, &e));
@@ -157,6 +163,26 @@ version_two(void **state)
 	message_free(m);
 }
 
+/* What version 3 wrote is read: but not where it came from. */
+static void
+version_three(void **state)
+{
+	static const char	old[] = "\3\0" "\0\0\0\0\0\0\0\5"
+	    "\0\0\0\0\0\0\0\6" "\0\0\0\11"
+	    "\0\1u" "\0\0" "\0\0" "\0\0" "\0\1r" "\0\0" "\0\0"
+	    "\0\10RET=FULL" "\0\0\0\1" "\0\3a@x" "\0\0";
+	struct envelope		e;
+
+	(void)state;
+	assert_int_equal(envelope_decode(old, sizeof(old) - 1, &e), 0);
+	assert_int_equal(e.version, 3);
+	assert_int_equal(e.not_before, 6);
+	assert_int_equal(e.header_len, 9);
+	assert_int_equal(e.sid, 0);
+	assert_int_equal(e.client.len, 0);
+	assert_true(slice_is(e.params, "RET=FULL"));
+}
+
 /* Parameters of the disk are parsed again, as those of a client. */
 static void
 false_parameters(void **state)
@@ -250,25 +276,33 @@ recipient_states(void **state)
 	assert_int_equal(t.reply.len, RCPT_REPLY_MAX);
 }
 
+/* What operators did to a message: as written, cut anywhere, and of old. */
 static void
-releases(void **state)
+marks(void **state)
 {
-	uint8_t		buf[RELEASE_RECORD_SIZE + 1] = "";
-	uint64_t	when;
-	size_t		i;
+	struct mark_record	 r = { MARK_STOPPED | MARK_RELEASED,
+		UINT64_C(0x0102030405060708), SLICE_STR("other") }, t;
+	uint8_t			 buf[MARK_RECORD_MAX + 1] = "";
+	size_t			 i, len = mark_record_encode(&r, buf);
 
 	(void)state;
-	release_record_encode(UINT64_C(0x0102030405060708), buf);
-	assert_int_equal(release_record_decode(buf, RELEASE_RECORD_SIZE,
-	    &when), 0);
-	assert_true(when == UINT64_C(0x0102030405060708));
-	for (i = 0; i <= sizeof(buf); i++)
-		if (i != RELEASE_RECORD_SIZE)
-			assert_int_equal(release_record_decode(buf, i, &when),
-			    -1);
-	buf[0] = 2;
-	assert_int_equal(release_record_decode(buf, RELEASE_RECORD_SIZE,
-	    &when), -1);
+	assert_int_equal(mark_record_decode(buf, len, &t), 0);
+	assert_int_equal(t.flags, r.flags);
+	assert_true(t.not_before == r.not_before);
+	assert_int_equal(t.relay.len, 5);
+	assert_memory_equal(t.relay.p, "other", 5);
+	for (i = 0; i <= len + 1; i++)
+		if (i != len)
+			assert_int_equal(mark_record_decode(buf, i, &t), -1);
+	buf[1] = MARK_FLAGS + 1;
+	assert_int_equal(mark_record_decode(buf, len, &t), -1);
+	buf[1] = 0;
+	buf[0] = MARK_RECORD_VERSION + 1;
+	assert_int_equal(mark_record_decode(buf, len, &t), -1);
+	/* a release as version 1 has it: a time alone */
+	assert_int_equal(mark_record_decode("\1\0\0\0\0\0\0\0\7", 9, &t), 0);
+	assert_int_equal(t.flags, MARK_RELEASED);
+	assert_true(t.not_before == 7 && t.relay.len == 0);
 }
 
 int
@@ -279,10 +313,11 @@ main(void)
 		cmocka_unit_test(cut_anywhere_is_refused),
 		cmocka_unit_test(version_one),
 		cmocka_unit_test(version_two),
+		cmocka_unit_test(version_three),
 		cmocka_unit_test(false_parameters),
 		cmocka_unit_test(bounds_of_writing),
 		cmocka_unit_test(recipient_states),
-		cmocka_unit_test(releases),
+		cmocka_unit_test(marks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,10 @@
-/* links: msad/queue/index*.c msad/queue/envelope.c msad/queue/schedule.c */
+/* links: msad/queue/index*.c msad/queue/envelope.c msad/queue/schedule*.c */
+/* links: msad/queue/blob.c */
+/* links: msad/queue/fair.c */
 /*
- * The queue in memory: selecting by user, tenant, relay, domain and next
- * attempt gives what a look at every message gives, whatever came and went.
+ * The queue in memory: selecting by user, tenant, relay, domain, sender and
+ * next attempt gives what a look at every message gives, whatever came and
+ * went.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -56,7 +59,7 @@ make(uint64_t id, const char *user, const char *sender, const char *const *to,
 static struct message *
 message(uint64_t i)
 {
-	char		 user[16], to[3][40];
+	char		 user[16], from[16], to[3][40];
 	const char	*list[3] = { to[0], to[1], to[2] };
 	uint32_t	 k;
 
@@ -64,7 +67,10 @@ message(uint64_t i)
 	for (k = 0; k < 3; k++)
 		snprintf(to[k], sizeof(to[k]), "x%u@%s%u.Example", k,
 		    i % 2 ? "D" : "d", (unsigned int)((i + k / 2) % 7));
-	return make(1000 + i, user, user, list, 1 + (uint32_t)(i % 3));
+	snprintf(from, sizeof(from), "%s%u", i % 4 ? "u" : "U",
+	    (unsigned int)(i % 5));
+	return make(1000 + i, user, i % 11 == 0 ? "" : from, list,
+	    1 + (uint32_t)(i % 3));
 }
 
 static bool
@@ -89,6 +95,8 @@ has(const struct message *m, enum index_key kind, const char *value)
 		return strcmp(message_tenant(m), value) == 0;
 	case INDEX_RELAY:
 		return strcmp(message_relay(m), value) == 0;
+	case INDEX_SENDER:
+		return strcasecmp(message_sender(m), value) == 0;
 	default:
 		return in_domain(m, value);
 	}
@@ -112,6 +120,9 @@ check(enum index_key kind, const char *value)
 	}
 	assert_null(index_select_after(kind, SLICE_STR(value), id));
 	assert_int_equal(index_select_count(kind, SLICE_STR(value)), n);
+	if (kind == INDEX_TENANT)	/* each has 10 octets */
+		assert_int_equal(index_tenant_octets(SLICE_STR(value)),
+		    10 * n);
 }
 
 static void
@@ -146,7 +157,11 @@ check_all(void)
 	check(INDEX_TENANT, "odd");
 	check(INDEX_TENANT, "even");
 	check(INDEX_RELAY, "r2");
+	check(INDEX_RELAY, "r3");
 	check(INDEX_RELAY, "u1");
+	check(INDEX_SENDER, "u1");
+	check(INDEX_SENDER, "U1");
+	check(INDEX_SENDER, "");
 	index_select_keys(INDEX_USER, sum, &users);
 	assert_int_equal(users, index_messages());
 }
@@ -168,6 +183,23 @@ drop(uint32_t i)
 	model[i] = NULL;
 }
 
+/* To another relay, or the one it has, while in the index and while not. */
+static void
+move(uint32_t i)
+{
+	static const char *const	names[] = { "r1", "r2", "r3" };
+	const char			*to = names[rnd(3)];
+
+	if (model[i] == NULL)
+		return;
+	if (i % 5 == 0)
+		index_remove(model[i]);
+	assert_int_equal(message_set_relay(model[i], SLICE_STR(to)), 0);
+	assert_string_equal(message_relay(model[i]), to);
+	if (i % 5 == 0)
+		index_insert(model[i]);
+}
+
 static void
 in_order_and_out(void **s)
 {
@@ -181,6 +213,9 @@ in_order_and_out(void **s)
 		drop(i);
 	check_all();
 	for (; i < NIDS; i++)
+		move(i);
+	check_all();
+	for (i = NIDS / 2; i < NIDS; i++)
 		drop(i);
 	check_all();
 }
@@ -197,6 +232,7 @@ at_random(void **s)
 			if (k % 2)
 				drop(rnd(NIDS));
 			drop(rnd(NIDS));
+			move(rnd(NIDS));
 		}
 		check_all();
 	}

@@ -1,5 +1,7 @@
-/* links: msad/queue/job.c msad/queue/peers.c msad/queue/schedule.c */
+/* links: msad/queue/job.c msad/queue/peers.c msad/queue/schedule*.c */
+/* links: msad/queue/fair.c */
 /* links: msad/queue/index*.c msad/queue/envelope.c msad/queue/tables.c */
+/* links: msad/queue/blob.c */
 /* links: msad/queue/form.c */
 /*
  * What a hostile relay may say about jobs: only of its own ones, only of their
@@ -28,7 +30,8 @@
 #define NOW	1000
 
 /* What job.c told outcome.c. */
-static unsigned int	ndelivered, nothers, nlost, nsettled, nunreadable;
+static unsigned int	ndelivered, nothers, nlost, nsettled, nunreadable,
+			nfailed;
 static enum spool_result content = SPOOL_OK;
 static time_t		retry_seen;
 
@@ -62,6 +65,15 @@ outcome_lost(struct message *m, uint32_t i, time_t now)
 	m->rcpts[i].next = (uint32_t)now + 1000000;
 	message_set_status(m, i, RCPT_WAITING);
 	nlost++;
+}
+
+void
+outcome_fail(struct message *m, const char *reason, time_t now)
+{
+	(void)m;
+	(void)now;
+	assert_null(reason);
+	nfailed++;
 }
 
 void
@@ -477,6 +489,55 @@ lost_message(void **state)
 	assert_in_range(n->rcpts[0].next, NOW + 1, NOW + 1000);
 }
 
+/* A domain is paused: its recipients are passed over, and not again at once. */
+static void
+paused_domain(void **state)
+{
+	struct message	*m;
+
+	(void)state;
+	schedule_pause_domain("x", true);
+	m = message(3);
+	nsettled = 0;
+	schedule_run(NOW + 1);
+	spin();
+	assert_int_equal(job_count(), 2);
+	assert_int_equal(nsettled, 1);
+	assert_true(m->next > NOW + 60);
+	assert_int_equal(m->rcpts[0].status, RCPT_WAITING);
+	schedule_run(NOW + 30);
+	assert_int_equal(nsettled, 1);
+	schedule_pause_domain("X", false);
+	schedule_run(schedule_now());
+	spin();
+	assert_int_equal(job_count(), 3);
+	assert_int_equal(m->rcpts[1].status, RCPT_INFLIGHT);
+}
+
+/* A destination's connections are divided among the relays; so are its jobs. */
+static void
+relays_share_a_destination(void **state)
+{
+	uint64_t	id;
+
+	(void)state;
+	for (id = 3; id <= 6; id++)
+		message(id);
+	schedule_run(schedule_now());
+	spin();
+	assert_int_equal(njob[0], 3);
+	assert_int_equal(njob[1], 3);
+	say(0, job[0][0], 0, 0, 250);
+	say(0, job[0][0], 1, 0, 250);
+	done(0, job[0][0], 0);
+	message(7);
+	schedule_run(schedule_now());
+	spin();
+	assert_int_equal(njob[0], 4);
+	assert_int_equal(peer[0]->njobs, 3);
+	assert_int_equal(peers_relays(), 2);
+}
+
 #define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -488,6 +549,7 @@ main(void)
 		T(no_such_recipient), T(result_twice), T(unknown_outcome),
 		T(result_after_the_end), T(dead_host),
 		T(dead_host_is_explained), T(silent_relay), T(lost_message),
+		T(paused_domain), T(relays_share_a_destination),
 	};
 
 	base = event_base_new();

@@ -1,4 +1,5 @@
-/* links: msad/queue/limits.c msad/queue/rate.c */
+/* links: msad/queue/limits.c msad/queue/rate.c msad/queue/claim.c */
+/* links: msad/queue/room.c */
 /* What a user and a credential may send, as transaction.c asks it (P-ses-5). */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,31 +14,53 @@
 #include "common/child.h"
 #include "common/conf.h"
 #include "msad/queue/grant.h"
+#include "msad/queue/index.h"
 #include "msad/queue/limits.h"
 
-static struct conf	 conf;
+static struct conf	*conf;
 static char		 text[LIMITS_TEXT_MAX];
 
 struct conf *
 child_conf(void)
 {
-	return &conf;
+	return conf;
+}
+
+/* What "acme" has in the queue. */
+static uint64_t		 queued, queued_octets;
+
+uint64_t
+index_select_count(enum index_key kind, struct slice name)
+{
+	assert_int_equal(kind, INDEX_TENANT);
+	return slice_is(name, "acme") ? queued : 0;
+}
+
+uint64_t
+index_tenant_octets(struct slice name)
+{
+	return slice_is(name, "acme") ? queued_octets : 0;
+}
+
+static void
+configure_text(const char *words)
+{
+	conf_free(conf);
+	conf = conf_parse_text(words, strlen(words), "t", stderr);
+	assert_non_null(conf);
+	conf->message_size = 100000;
 }
 
 /* Limits as the configuration would have them. */
 static void
 configure(const char *words)
 {
-	struct conf	*c;
-	char		 buf[256];
+	char	 buf[256];
 
-	snprintf(buf, sizeof(buf), "hostname h\nlimit user { %s }\n", words);
-	c = conf_parse_text(buf, strlen(buf), "t", stderr);
-	assert_non_null(c);
-	memset(&conf, 0, sizeof(conf));
-	conf.user_rates = c->user_rates;
-	conf.message_size = 100000;
-	conf_free(c);
+	snprintf(buf, sizeof(buf), "hostname h\n%s%s%s\n",
+	    strncmp(words, "tenant", 6) == 0 ? "" : "limit user { ", words,
+	    strncmp(words, "tenant", 6) == 0 ? "" : " }");
+	configure_text(buf);
 }
 
 static struct grant
@@ -87,7 +110,7 @@ static int
 reset(void **state)
 {
 	(void)state;
-	limits_reset("");
+	limits_reset("", NULL);
 	return 0;
 }
 
@@ -132,7 +155,8 @@ octets(void **state)
 
 	(void)state;
 	configure("bytes 1000/day, size 5000");
-	assert_int_equal(limits_size(), 1000);	/* more would never go */
+	/* more would never go */
+	assert_int_equal(limits_size(&g), 1000);
 	assert_int_equal(limits_mail(&g, &t, 0, text), VERDICT_OK);
 	assert_int_equal(limits_end(&g, &t, 1001, text), VERDICT_TOO_BIG);
 	assert_int_equal(limits_end(&g, &t, 900, text), VERDICT_OK);
@@ -145,10 +169,10 @@ octets(void **state)
 	limits_return(&g, &t);
 	assert_int_equal(used("ann", RATE_BYTES), 300);
 	configure("size 2K");
-	assert_int_equal(limits_size(), 2048);
+	assert_int_equal(limits_size(&g), 2048);
 	assert_int_equal(used("ann", RATE_BYTES), 0);	/* no such limit */
 	configure("size 4G");
-	assert_int_equal(limits_size(), 100000);
+	assert_int_equal(limits_size(&g), 100000);
 }
 
 static void
@@ -175,9 +199,9 @@ who_is_one(void **state)
 	assert_int_equal(nlines, 0);
 	used("x", RATE_MESSAGES);
 	assert_int_equal(nlines, 0);
-	assert_int_equal(limits_reset("ann@y"), 1);
-	assert_int_equal(limits_reset("ann"), 2);
-	assert_int_equal(limits_reset("ann"), 0);
+	assert_int_equal(limits_reset("ann@y", NULL), 1);
+	assert_int_equal(limits_reset("ann", NULL), 2);
+	assert_int_equal(limits_reset("ann", NULL), 0);
 }
 
 static void
@@ -209,6 +233,115 @@ held(void **state)
 	assert_int_equal(limits_mail(&g, &t[4], 0, text), VERDICT_OK);
 }
 
+/* What a tenant may send, with all its users together. */
+static void
+tenants(void **state)
+{
+	struct limits_taken	t[6];
+	struct grant		ann = grant("acme", "ann@x", 0);
+	struct grant		bob = grant("acme", "bob@x", 0);
+	struct grant		other = grant("zeta", "ann@x", 0);
+
+	(void)state;
+	memset(t, 0, sizeof(t));
+	configure("tenant acme { limit tenant { messages 3/day, bytes 9K/day }"
+	    " limit user { messages 2/day } }\ntenant zeta { }");
+	assert_int_equal(limits_size(&ann), 9216);
+	assert_int_equal(limits_size(&other), 100000);
+	assert_int_equal(limits_mail(&ann, &t[0], 1000, text), VERDICT_OK);
+	assert_int_equal(limits_mail(&ann, &t[1], 1000, text), VERDICT_OK);
+	/* the user's refuses: nothing of the tenant's is taken */
+	assert_int_equal(limits_mail(&ann, &t[2], 1000, text), VERDICT_RATE);
+	assert_int_equal(used("", RATE_TENANT_MESSAGES), 2);
+	assert_int_equal(used("", RATE_TENANT_BYTES), 2000);
+	assert_int_equal(limits_mail(&bob, &t[2], 1000, text), VERDICT_OK);
+	/* the tenant's refuses: nothing of the user's is taken */
+	assert_int_equal(limits_mail(&bob, &t[3], 1000, text), VERDICT_RATE);
+	assert_non_null(strstr(text, "your tenant's limit; try again after "
+	    "2"));
+	assert_int_equal(used("bob", RATE_MESSAGES), 1);
+	assert_int_equal(limits_mail(&other, &t[4], 1000, text), VERDICT_OK);
+	assert_int_equal(used("", RATE_TENANT_MESSAGES), 3);
+	assert_string_equal(lines[0].state.key.space, "acme");
+	/* the octets at the end count for both */
+	assert_int_equal(limits_end(&ann, &t[0], 8000, text), VERDICT_RATE);
+	assert_int_equal(limits_end(&ann, &t[0], 7000, text), VERDICT_OK);
+	assert_int_equal(limits_end(&bob, &t[2], 9217, text), VERDICT_TOO_BIG);
+	assert_int_equal(used("", RATE_TENANT_BYTES), 9000);
+	limits_return(&ann, &t[0]);
+	assert_int_equal(used("", RATE_TENANT_BYTES), 2000);
+	assert_int_equal(used("", RATE_TENANT_MESSAGES), 2);
+	/* a tenant's counts are its own, not its users' */
+	assert_int_equal(limits_reset("", "zeta"), 0);
+	assert_int_equal(limits_reset("", "acme"), 2);
+	assert_int_equal(used("", RATE_TENANT_MESSAGES), 0);
+	assert_int_equal(used("ann", RATE_MESSAGES), 1);
+}
+
+static void
+tenant_holds(void **state)
+{
+	struct limits_taken	t[3];
+	struct grant		ann = grant("acme", "ann@x", 0);
+	time_t			now = time(NULL);
+
+	(void)state;
+	memset(t, 0, sizeof(t));
+	configure("tenant acme { limit tenant { messages 1/hour over hold } "
+	    "limit user { messages 5/hour } }");
+	assert_int_equal(limits_mail(&ann, &t[0], 0, text), VERDICT_OK);
+	assert_int_equal(t[0].until, 0);
+	assert_int_equal(limits_mail(&ann, &t[1], 0, text), VERDICT_OK);
+	assert_in_range(t[1].until, now + 3590, now + 3610);
+	assert_int_equal(limits_mail(&ann, &t[2], 0, text), VERDICT_RATE);
+	assert_int_equal(used("ann", RATE_MESSAGES), 2);
+}
+
+/* How much it may have in the queue, with what is on its way in. */
+static void
+room(void **state)
+{
+	struct limits_taken	t[4];
+	struct grant		ann = grant("acme", "ann@x", 0);
+	struct grant		bob = grant("acme", "bob@x", 0);
+	struct grant		other = grant("zeta", "ann@x", 0);
+
+	(void)state;
+	memset(t, 0, sizeof(t));
+	configure("tenant acme { limit tenant { queue 3, bytes 10K } }\n"
+	    "tenant zeta { limit tenant { queue 1 } }");
+	assert_int_equal(limits_size(&ann), 10240);
+	queued = 1;
+	queued_octets = 1000;
+	assert_int_equal(limits_mail(&ann, &t[0], 0, text), VERDICT_OK);
+	assert_int_equal(limits_mail(&bob, &t[1], 5000, text), VERDICT_OK);
+	assert_int_equal(limits_mail(&ann, &t[2], 0, text),
+	    VERDICT_QUEUE_FULL);
+	assert_int_equal(limits_mail(&other, &t[3], 0, text), VERDICT_OK);
+	/* one gives up */
+	limits_return(&bob, &t[1]);
+	assert_int_equal(limits_mail(&ann, &t[2], 9000, text), VERDICT_OK);
+	assert_int_equal(limits_end(&ann, &t[0], 241, text),
+	    VERDICT_QUEUE_FULL);
+	assert_int_equal(limits_end(&ann, &t[0], 240, text), VERDICT_OK);
+	/* into the queue, and out of it */
+	limits_stored("acme", &t[0]);
+	queued++;
+	queued_octets += 240;
+	assert_int_equal(limits_mail(&bob, &t[1], 1, text),
+	    VERDICT_QUEUE_FULL);
+	queued = 0;
+	queued_octets = 0;
+	assert_int_equal(limits_mail(&bob, &t[1], 1241, text),
+	    VERDICT_QUEUE_FULL);
+	assert_int_equal(limits_mail(&bob, &t[1], 1240, text), VERDICT_OK);
+	limits_return(&bob, &t[1]);
+	limits_return(&ann, &t[2]);
+	limits_stored("zeta", &t[3]);
+	assert_int_equal(limits_mail(&bob, &t[1], 10240, text), VERDICT_OK);
+	limits_return(&bob, &t[1]);
+}
+
 int
 main(void)
 {
@@ -217,6 +350,9 @@ main(void)
 		cmocka_unit_test_teardown(octets, reset),
 		cmocka_unit_test_teardown(who_is_one, reset),
 		cmocka_unit_test_teardown(held, reset),
+		cmocka_unit_test_teardown(tenants, reset),
+		cmocka_unit_test_teardown(tenant_holds, reset),
+		cmocka_unit_test_teardown(room, reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

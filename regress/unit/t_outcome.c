@@ -1,11 +1,13 @@
-/* links: msad/queue/outcome.c msad/queue/schedule.c msad/queue/index*.c */
-/* links: msad/queue/envelope.c msad/queue/dsn.c msad/queue/durable.c */
-/* links: msad/queue/report.c */
+/* links: msad/queue/outcome*.c msad/queue/result.c msad/queue/schedule*.c */
+/* links: msad/queue/index*.c */
+/* links: msad/queue/fair.c regress/unit/outcome_side.c */
+/* links: msad/queue/envelope.c msad/queue/dsn*.c msad/queue/durable.c */
+/* links: msad/queue/blob.c */
+/* links: msad/queue/report*.c msad/queue/wakes.c msad/queue/deadline.c */
 /* libs: idn2 */
 /*
  * What becomes of failures: reported in one transaction with their states, put
- * off when the disk has no room, at once when the message itself was lost. The
- * spool is played here.
+ * off when the disk has no room, at once when the message itself was lost.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,260 +20,10 @@
 
 #include "common/child.h"
 #include "common/params.h"
+#include "msad/queue/deadline.h"
 #include "msad/queue/durable.h"
-#include "msad/queue/outcome.h"
-#include "msad/queue/schedule.h"
-#include "msad/queue/spool.h"
-
-#define NOW	1000000
-
-static struct conf	 conf;
-static char		*report;	/* what was written */
-static bool		 full;
-static unsigned int	 nbegun, nupdates;
-static struct rcpt_record last_update;	/* of one recipient's state */
-static bool		 removes;
-static spool_done	 txn_done, update_done[8];
-static void		*txn_arg, *update_arg[8];
-static unsigned int	 nunder_way;	/* updates */
-
-struct conf *
-child_conf(void)
-{
-	return &conf;
-}
-
-struct spool_txn *
-spool_txn_begin(struct spool *sp, int flags)
-{
-	(void)sp;
-	assert_int_equal(flags, SPOOL_TXN_RESERVE);
-	nbegun++;
-	return full ? NULL : (struct spool_txn *)&nbegun;
-}
-
-enum spool_result
-spool_txn_message(struct spool_txn *t, struct spool_message *sm,
-    const void *env, size_t envlen, const void *prefix, size_t prefixlen)
-{
-	(void)t;
-	(void)sm;
-	(void)env;
-	(void)envlen;
-	(void)prefix;
-	(void)prefixlen;
-	return SPOOL_OK;
-}
-
-enum spool_result
-spool_txn_update(struct spool_txn *t, uint64_t id, uint32_t key,
-    const void *p, size_t len)
-{
-	(void)t;
-	(void)id;
-	(void)key;
-	assert_int_equal(rcpt_record_decode(p, len, &last_update), 0);
-	nupdates++;
-	return SPOOL_OK;
-}
-
-enum spool_result
-spool_txn_remove(struct spool_txn *t, uint64_t id)
-{
-	(void)t;
-	(void)id;
-	removes = true;
-	return SPOOL_OK;
-}
-
-void
-spool_txn_abort(struct spool_txn *t)
-{
-	(void)t;
-}
-
-void
-spool_txn_commit(struct spool_txn *t, spool_done done, void *arg)
-{
-	(void)t;
-	txn_done = done;
-	txn_arg = arg;
-}
-
-struct spool_message *
-spool_message_begin(struct spool *sp, int flags, enum spool_result *result)
-{
-	(void)sp;
-	assert_int_equal(flags, SPOOL_MESSAGE_RESERVE);
-	*result = SPOOL_OK;
-	return (struct spool_message *)&nbegun;
-}
-
-uint64_t
-spool_message_id(const struct spool_message *sm)
-{
-	(void)sm;
-	return 77;
-}
-
-enum spool_result
-spool_message_append(struct spool_message *sm, const void *p, size_t len)
-{
-	(void)sm;
-	free(report);
-	assert_non_null(report = strndup(p, len));
-	return SPOOL_OK;
-}
-
-void
-spool_message_abort(struct spool_message *sm)
-{
-	(void)sm;
-}
-
-enum spool_result
-spool_content_open(struct spool *sp, uint64_t id, struct spool_content *c)
-{
-	(void)sp;
-	(void)id;
-	(void)c;
-	return SPOOL_CORRUPT;
-}
-
-ssize_t
-spool_content_read(const struct spool_content *c, uint64_t off, void *p,
-    size_t len)
-{
-	(void)c;
-	(void)off;
-	(void)p;
-	(void)len;
-	return -1;
-}
-
-void
-spool_content_close(struct spool_content *c)
-{
-	(void)c;
-}
-
-enum spool_result
-spool_state_read(struct spool *sp, uint64_t id, uint32_t key, void **p,
-    size_t *len)
-{
-	(void)sp;
-	(void)id;
-	(void)key;
-	*p = NULL;
-	*len = 0;
-	return SPOOL_NOENT;
-}
-
-void
-spool_update(struct spool *sp, uint64_t id, uint32_t key, const void *p,
-    size_t len, spool_done done, void *arg)
-{
-	(void)sp;
-	(void)id;
-	(void)key;
-	assert_int_equal(rcpt_record_decode(p, len, &last_update), 0);
-	assert_true(nunder_way < 8);
-	update_done[nunder_way] = done;
-	update_arg[nunder_way++] = arg;
-}
-
-void
-spool_remove(struct spool *sp, uint64_t id, spool_done done, void *arg)
-{
-	(void)sp;
-	(void)id;
-	(void)done;
-	(void)arg;
-	fail();
-}
-
-const char *
-spool_result_name(enum spool_result result)
-{
-	(void)result;
-	return "";
-}
-
-static void
-updates_end(enum spool_result result)
-{
-	unsigned int	i;
-
-	for (i = 0; i < nunder_way; i++)
-		update_done[i](update_arg[i], result);
-	nunder_way = 0;
-}
-
-static int
-send_stub(struct dest *d, struct message *m, time_t now, bool probe)
-{
-	(void)d;
-	(void)m;
-	(void)now;
-	(void)probe;
-	return 0;
-}
-
-static const char	*notify;	/* parameters of both recipients */
-
-static struct message *
-message(uint64_t id)
-{
-	struct envelope	 e = { .user = SLICE_STR("u"), .relay = SLICE_STR("r"),
-		.tenant = SLICE_STR(""), .auth = SLICE_STR(""),
-		.mech = SLICE_STR(""), .sender = SLICE_STR("u@x.example"),
-		.msgid = SLICE_STR("") };
-	struct slice	 rcpts[] = { SLICE_STR("a@x"), SLICE_STR("b@x") };
-	struct slice	 params[2];
-	struct message	*m;
-	size_t		 len;
-	uint8_t		*p;
-
-	e.arrival = NOW;
-	params[0] = params[1] = SLICE_STR(notify);
-	p = envelope_encode(&e, rcpts, params, 2, &len);
-	assert_int_equal(envelope_decode(p, len, &e), 0);
-	assert_non_null(m = message_new(id, 10, &e));
-	free(p);
-	index_insert(m);
-	assert_int_equal(schedule_add(m), 0);
-	return m;
-}
-
-static int
-setup(void **state)
-{
-	(void)state;
-	schedule_dest("r")->known = true;
-	schedule_dest("r")->expire = 3600;
-	full = removes = false;
-	nbegun = nupdates = 0;
-	txn_done = NULL;
-	notify = "";
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct message	*m;
-
-	(void)state;
-	updates_end(SPOOL_OK);
-	free(report);
-	report = NULL;
-	while ((m = index_after(0)) != NULL) {
-		schedule_remove(m);
-		index_remove(m);
-		message_free(m);
-	}
-	return 0;
-}
+#include "msad/queue/report.h"
+#include "regress/unit/outcome_side.h"
 
 /* A message whose text is gone from the spool: the sender learns that now. */
 static void
@@ -289,7 +41,7 @@ lost_text_is_reported(void **state)
 	assert_null(strstr(report, "Remote-MTA"));
 	txn_done(txn_arg, SPOOL_OK);
 	assert_null(index_find(1));
-	assert_non_null(index_find(77));
+	assert_non_null(index_find(REPORT_ID));
 }
 
 /* No room for the report: the next try is a minute later. */
@@ -367,6 +119,32 @@ success_is_reported(void **state)
 	assert_non_null(strstr(report, "rfc822; b@x\r\nAction: relayed\r\n"));
 	txn_done(txn_arg, SPOOL_OK);
 	assert_null(index_find(1));
+}
+
+/* It went to a mailbox, and was rerouted to a host while it did. */
+static void
+success_of_another_relay(void **state)
+{
+	struct dest	*box = schedule_dest("box");
+	struct message	*m;
+	struct result	*r;
+	uint32_t	 i;
+
+	(void)state;
+	box->maildir = true;
+	notify = "NOTIFY=SUCCESS";
+	m = message(1);
+	for (i = 0; i < 2; i++) {
+		r = result_new(i, OUTCOME_DELIVERED, SLICE_STR("ok"));
+		r->by = box;
+		r->flags = RESULT_DSN;
+		outcome_delivered(m, r, NOW);
+		free(r);
+	}
+	assert_int_equal(last_update.flags, RCPT_OWED);
+	outcome_settle(m, NOW);
+	assert_non_null(strstr(report, "a@x\r\nAction: delivered\r\n"));
+	txn_done(txn_arg, SPOOL_OK);
 }
 
 /* R3461-5.2.1-a: the next hop lists DSN, so it is not ours to tell. */
@@ -485,17 +263,203 @@ failure_that_nobody_wants(void **state)
 	assert_int_equal(m->nleft, 0);
 }
 
+/* --- reports that fail, and reports that wait --- */
+
+static struct message *
+a_report(const char *mech)
+{
+	struct envelope	 e = { .user = SLICE_STR("u"), .relay = SLICE_STR("r"),
+		.tenant = SLICE_STR("t"), .auth = SLICE_STR(""),
+		.mech = SLICE_STR(mech), .sender = SLICE_STR(""),
+		.msgid = SLICE_STR(""), .flags = ENVELOPE_DSN,
+		.arrival = NOW };
+	struct slice	 to = SLICE_STR("u@x.example");
+	struct slice	 params = SLICE_STR("NOTIFY=NEVER");
+	struct message	*m;
+	size_t		 len;
+	uint8_t		*p;
+
+	p = envelope_encode(&e, &to, &params, 1, &len);
+	assert_int_equal(envelope_decode(p, len, &e), 0);
+	assert_non_null(m = message_new(5, 10, &e));
+	free(p);
+	index_insert(m);
+	assert_int_equal(schedule_add(m), 0);
+	return m;
+}
+
+/* By default it ends there; a removal is under way already, for the test. */
+static void
+report_fails_in_silence(void **state)
+{
+	struct message	*m = a_report("dsn");
+
+	(void)state;
+	m->flags |= MESSAGE_ENDING;
+	outcome_unreadable(m, NOW);
+	assert_int_equal(nbegun, 0);
+}
+
+static void
+double_bounce_goes_once(void **state)
+{
+	struct message	*m = a_report("dsn"), *dsn;
+	struct result	*r;
+
+	(void)state;
+	conf.bounce.postmaster = (char *)(uintptr_t)"root@y.example";
+	conf.bounce.relay = (char *)(uintptr_t)"other";
+	outcome_unreadable(m, NOW);
+	assert_int_equal(nbegun, 1);
+	assert_non_null(strstr(report, "To: <root@y.example>\r\n"));
+	txn_done(txn_arg, SPOOL_OK);
+	assert_non_null(dsn = index_find(REPORT_ID));
+	assert_string_equal(message_rcpt(dsn, 0), "root@y.example");
+	assert_string_equal(message_sender(dsn), "");
+	assert_string_equal(message_mech(dsn), "double-bounce");
+	assert_string_equal(message_relay(dsn), "other");
+	assert_string_equal(message_tenant(dsn), "");
+	/* and that one, failing, ends */
+	r = result_new(0, OUTCOME_PERMANENT, SLICE_STR("no"));
+	r->action = DSN_FAILED;
+	assert_false(report_is_due(dsn, r));
+	free(r);
+	conf.bounce.postmaster = conf.bounce.relay = NULL;
+}
+
+/* R6710-4.1-a: a report is as urgent as what it is about. */
+static void
+report_inherits_priority(void **state)
+{
+	struct message	*m = message(1), *dsn;
+
+	(void)state;
+	m->priority = -4;
+	outcome_unreadable(m, NOW);
+	txn_done(txn_arg, SPOOL_OK);
+	assert_non_null(dsn = index_find(REPORT_ID));
+	assert_int_equal(dsn->priority, -4);
+}
+
+/* It waits for its turn with what has failed on the disk, and is one report. */
+static void
+report_waits_for_its_turn(void **state)
+{
+	struct message	*m;
+	unsigned int	 i;
+
+	(void)state;
+	conf.bounce.reports = (struct conf_rate){ 1, 60 };
+	outcome_tick(NOW);
+	outcome_unreadable(message(1), NOW);
+	assert_int_equal(nbegun, 1);
+	txn_done(txn_arg, SPOOL_OK);
+	drop_report();
+	m = message(2);
+	m->flags |= MESSAGE_TRIED;
+	m->rcpts[1].next = NOW + 5000;
+	outcome_unreadable(m, NOW);
+	assert_int_equal(nbegun, 1);
+	assert_int_equal(last_update.status, RCPT_FAILED);
+	assert_int_equal(last_update.flags, RCPT_OWED);
+	assert_int_equal(nunder_way, 2);
+	for (i = 0; i < 59; i++)
+		outcome_tick(NOW + i);
+	assert_int_equal(nbegun, 1);
+	outcome_tick(NOW + 60);
+	outcome_tick(NOW + 61);
+	assert_int_equal(nbegun, 2);
+	updates_end(SPOOL_OK);
+	txn_done(txn_arg, SPOOL_OK);
+	assert_null(index_find(2));
+	conf.bounce.reports = (struct conf_rate){ 0, 0 };
+	outcome_tick(NOW);
+}
+
+/* Attempts go on while the report of a delay waits. */
+static void
+delays_wait_for_their_turn(void **state)
+{
+	struct message	*m;
+	unsigned int	 i;
+
+	(void)state;
+	conf.bounce.reports = (struct conf_rate){ 1, 60 };
+	outcome_tick(NOW);
+	outcome_unreadable(message(1), NOW);
+	txn_done(txn_arg, SPOOL_OK);
+	drop_report();
+	m = message(10);
+	m->rcpts[0].next = NOW + 5000;
+	m->rcpts[1].next = NOW + 5000;
+	m->rcpts[1].notify = NOTIFY_FAILURE;
+	m->deliver_by = NOW + 10;
+	deadline_watch(m);
+	deadline_tick(NOW + 10, outcome_late);
+	assert_int_equal(nbegun, 1);
+	assert_int_equal(m->rcpts[0].status, RCPT_WAITING);
+	assert_int_equal(m->rcpts[0].flags, 0);
+	assert_null(m->failures);
+	assert_int_equal(m->next, NOW + 5000);
+	for (i = 0; i < 60; i++)
+		outcome_tick(NOW + 10 + i);
+	outcome_tick(NOW + 80);
+	outcome_tick(NOW + 90);
+	assert_int_equal(nbegun, 2);
+	assert_non_null(strstr(report, "a@x\r\nAction: delayed\r\n"
+	    "Status: 4.4.7\r\n"));
+	txn_done(txn_arg, SPOOL_OK);
+	outcome_tick(NOW + 100);
+	assert_int_equal(nbegun, 2);
+	conf.bounce.reports = (struct conf_rate){ 0, 0 };
+	outcome_tick(NOW);
+}
+
+/* A failure whose report was owed when the machine went down. */
+static void
+owed_failure_after_a_crash(void **state)
+{
+	struct rcpt_record	 s = { .status = RCPT_FAILED, .code = 550,
+		.flags = RCPT_OWED, .enhanced = SLICE_STR("5.1.1"),
+		.remote = SLICE_STR("mx"), .reply = SLICE_STR("no") };
+	struct message		*m = message(1);
+
+	(void)state;
+	message_set_status(m, 0, RCPT_FAILED);
+	outcome_owed(m, 0, &s);
+	m->rcpts[1].next = NOW + 5000;
+	outcome_settle(m, NOW);
+	outcome_tick(NOW);
+	assert_int_equal(nbegun, 1);
+	assert_non_null(strstr(report, "a@x\r\nAction: failed\r\n"
+	    "Status: 5.1.1\r\nRemote-MTA: dns; mx\r\n"));
+	txn_done(txn_arg, SPOOL_OK);
+	assert_int_equal(m->rcpts[0].status, RCPT_FAILED);
+	assert_int_equal(m->nleft, 1);
+}
+
 #define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
 main(void)
 {
 	const struct CMUnitTest	tests[] = {
-		T(lost_text_is_reported), T(report_without_room),
-		T(reported_states_stay), T(success_is_reported),
-		T(success_is_passed_on), T(owed_after_a_crash),
-		T(success_without_room), T(delay_is_reported_once),
+		T(lost_text_is_reported),
+		T(report_without_room),
+		T(reported_states_stay),
+		T(success_is_reported),
+		T(success_of_another_relay),
+		T(success_is_passed_on),
+		T(owed_after_a_crash),
+		T(success_without_room),
+		T(delay_is_reported_once),
 		T(failure_that_nobody_wants),
+		T(report_fails_in_silence),
+		T(double_bounce_goes_once),
+		T(report_inherits_priority),
+		T(report_waits_for_its_turn),
+		T(delays_wait_for_their_turn),
+		T(owed_failure_after_a_crash),
 	};
 
 	conf.hostname = (char *)(uintptr_t)"mail.example.org";

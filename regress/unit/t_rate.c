@@ -243,6 +243,10 @@ many_at_once(void **state)
 	assert_int_equal(wait, DAY);
 	assert_false(rate_take(&other, most, 1, most.n, 5, &wait));
 	assert_int_equal(rate_used(&other, most, 5), 2 * most.n);
+	assert_int_equal(rate_wait(&other, most, 0, 5), DAY);
+	assert_int_equal(rate_wait(&other, most, most.n / 2, 5), DAY / 2);
+	assert_int_equal(rate_wait(&other, most, most.n, 5), 0);
+	assert_int_equal(rate_wait(&other, most, UINT64_MAX, 5), 0);
 	assert_int_equal(rate_used(&other, most, 5 + DAY), most.n);
 	forget(3 * DAY);
 }

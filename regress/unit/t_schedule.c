@@ -1,4 +1,6 @@
-/* links: msad/queue/schedule.c msad/queue/index*.c msad/queue/envelope.c */
+/* links: msad/queue/schedule*.c msad/queue/index*.c msad/queue/envelope.c */
+/* links: msad/queue/blob.c */
+/* links: msad/queue/fair.c regress/unit/schedule_side.c */
 /*
  * When what is tried: order, limits, backoff, dead destinations, expiry.
  */
@@ -11,116 +13,7 @@
 
 #include <cmocka.h>
 
-#include "msad/queue/schedule.h"
-
-#define NOW	1000000
-
-static uint64_t	sent[4096];
-static unsigned int nsent, nexpired, probes, refuse;
-
-static int
-send_stub(struct dest *d, struct message *m, time_t now, bool probe)
-{
-	uint32_t	i;
-
-	(void)d;
-	if (refuse > 0)
-		return 0;
-	for (i = 0; i < m->nrcpts; i++)
-		if (m->rcpts[i].status == RCPT_WAITING &&
-		    (probe || m->rcpts[i].next <= now))
-			message_set_status(m, i, RCPT_INFLIGHT);
-	probes += probe;
-	sent[nsent++] = m->id;
-	return 1;
-}
-
-static void
-expire_stub(struct message *m, time_t now)
-{
-	(void)now;
-	message_set_status(m, 0, RCPT_FAILED);
-	schedule_update(m);
-	nexpired++;
-}
-
-static struct message *
-message_for(uint64_t id, const char *relay, uint64_t arrival,
-    uint64_t not_before)
-{
-	struct envelope	 e = { .arrival = arrival, .not_before = not_before,
-		.user = SLICE_STR("u"),
-		.relay = SLICE_STR(relay), .tenant = SLICE_STR(""),
-		.auth = SLICE_STR(""), .mech = SLICE_STR(""),
-		.sender = SLICE_STR(""), .msgid = SLICE_STR("") };
-	struct slice	 rcpt = SLICE_STR("a@b.example");
-	struct message	*m;
-	size_t		 len;
-	uint8_t		*p;
-
-	assert_non_null(p = envelope_encode(&e, &rcpt, NULL, 1, &len));
-	assert_int_equal(envelope_decode(p, len, &e), 0);
-	assert_non_null(m = message_new(id, 100, &e));
-	free(p);
-	m->rcpts[0].next = (uint32_t)arrival;
-	index_insert(m);
-	assert_int_equal(schedule_add(m), 0);
-	return m;
-}
-
-static struct message *
-message(uint64_t id, const char *relay, uint64_t arrival)
-{
-	return message_for(id, relay, arrival, 0);
-}
-
-static void
-drop(struct message *m)
-{
-	schedule_remove(m);
-	index_remove(m);
-	message_free(m);
-}
-
-static void
-drop_all(void)
-{
-	struct message	*m;
-
-	while ((m = index_after(0)) != NULL)
-		drop(m);
-	nsent = nexpired = probes = refuse = 0;
-}
-
-/* The relay block as the configuration would have it. */
-static struct dest *
-dest(const char *name, unsigned int concurrency)
-{
-	struct dest	*d = schedule_dest(name);
-
-	d->known = true;
-	d->concurrency = concurrency;
-	d->expire = 3600;
-	d->inflight = 0;
-	d->fails = 0;
-	d->down_until = 0;
-	d->nretry = 0;
-	return d;
-}
-
-/* The process was stopped until this time. */
-static void
-began_at(time_t when)
-{
-	schedule_clock(when - 1000, when - 1000);
-	schedule_clock(when, when);
-}
-
-static void
-began_long_ago(void)
-{
-	began_at(NOW - 10 * 86400);
-}
+#include "regress/unit/schedule_side.h"
 
 static void
 in_order_of_time_then_age(void **state)
@@ -182,14 +75,15 @@ heap_has_room_for_all(void **state)
 	schedule_run(NOW);
 	assert_int_equal(nsent, 50);
 	for (i = 65; i <= 114; i++)
-		message(i, "room", NOW);
-	assert_int_equal(d->due.n, 64);
+		message(i, "room", NOW + 10000);
+	assert_int_equal(d->due.n, 50);
 	assert_true(d->due.cap >= 114);
 	for (i = 0; i < 50; i++) {
 		message_set_status(index_find(sent[i]), 0, RCPT_WAITING);
+		index_find(sent[i])->rcpts[0].next = NOW + 10000;
 		schedule_update(index_find(sent[i]));
 	}
-	assert_int_equal(d->due.n, 114);
+	assert_int_equal(d->due.n, 100);
 	drop_all();
 	assert_int_equal(d->nmessages, 0);
 }
@@ -212,12 +106,12 @@ concurrency_and_full_relays(void **state)
 	assert_int_equal(nsent, 3);
 	assert_int_equal(d->inflight, 2);
 	assert_int_equal(e->inflight, 1);
-	schedule_job_done(d, d->round, true, NOW);
+	done(d, true, NOW);
 	schedule_run(NOW);
 	assert_int_equal(nsent, 4);
 	e->known = false;
 	message(5, "s", NOW);
-	e->inflight = 0;
+	done(e, true, NOW);
 	schedule_run(NOW);
 	assert_int_equal(nsent, 4);
 	drop_all();
@@ -228,7 +122,6 @@ static void
 dead_host_costs_one_attempt(void **state)
 {
 	struct dest	*d = dest("r", 3);
-	uint32_t	 round = d->round;
 	time_t		 retry, again;
 	unsigned int	 i;
 
@@ -238,10 +131,10 @@ dead_host_costs_one_attempt(void **state)
 	schedule_run(NOW);
 	assert_int_equal(nsent, 3);
 	/* Three jobs of one round fail: that is one failure. */
-	retry = schedule_job_done(d, round, false, NOW);
+	retry = done(d, false, NOW);
 	assert_true(retry >= NOW + 1800 && retry <= NOW + 1980);
-	assert_int_equal(schedule_job_done(d, round, false, NOW), retry);
-	assert_int_equal(schedule_job_done(d, round, false, NOW), retry);
+	assert_int_equal(done(d, false, NOW), retry);
+	assert_int_equal(done(d, false, NOW), retry);
 	assert_int_equal(d->fails, 1);
 	schedule_run(retry - 1);
 	assert_int_equal(nsent, 3);
@@ -249,12 +142,12 @@ dead_host_costs_one_attempt(void **state)
 	schedule_run(retry);
 	assert_int_equal(nsent, 4);
 	assert_int_equal(probes, 1);
-	again = schedule_job_done(d, d->round, false, retry);
+	again = done(d, false, retry);
 	assert_int_equal(d->fails, 2);
 	schedule_run(again);
 	assert_int_equal(nsent, 5);
 	/* It answers: all that waited goes, as far as it takes it. */
-	schedule_job_done(d, d->round, true, again);
+	done(d, true, again);
 	schedule_run(again);
 	assert_int_equal(nsent, 8);
 	drop_all();
@@ -268,7 +161,7 @@ flush_forgives(void **state)
 
 	(void)state;
 	schedule_run(NOW);
-	schedule_job_done(d, d->round, false, NOW);
+	done(d, false, NOW);
 	message_set_status(m, 0, RCPT_WAITING);
 	m->rcpts[0].next = NOW + 5000;
 	schedule_update(m);
@@ -354,7 +247,7 @@ clock_is_set(time_t step)
 	assert_int_equal(nsent, 0);
 	schedule_run(then + 300);
 	assert_int_equal(nsent, 1);
-	schedule_job_done(d, d->round, true, then + 300);
+	done(d, true, then + 300);
 	schedule_run(then + 599);
 	assert_int_equal(nsent, 1);
 	schedule_run(then + 600);
@@ -438,8 +331,7 @@ last_try_before_expiry(void **state)
 	schedule_expire_old(NOW + 7200);
 	assert_int_equal(nexpired, 1);
 	/* The failure of the destination counts for each that waits. */
-	d->inflight = 1;
-	schedule_job_done(d, d->round, false, NOW + 7200);
+	done(d, false, NOW + 7200);
 	schedule_expire_old(NOW + 7200);
 	assert_int_equal(nexpired, 2);
 	drop_all();
@@ -480,13 +372,16 @@ failure_of_a_destination(void **state)
 	struct dest	*d = dest("r", 1);
 
 	(void)state;
-	d->inflight = 1;
+	message(1, "r", NOW);
+	schedule_run(NOW);
 	schedule_blame(d, "connection refused");
-	schedule_job_done(d, d->round, false, NOW);
+	done(d, false, NOW);
 	assert_string_equal(schedule_failure(d), "connection refused");
-	d->inflight = 1;
-	schedule_job_done(d, d->round, true, NOW);
+	message(2, "r", NOW);
+	schedule_run(d->down_until);
+	done(d, true, NOW);
 	assert_string_equal(schedule_failure(d), "");
+	drop_all();
 }
 
 /* What its credential keeps back: no try, flush, warning or end before then. */
@@ -541,11 +436,9 @@ held_until_released(void **state)
 	(void)state;
 	began_long_ago();
 	schedule_clock(NOW, NOW);
-	a = message_for(1, "held", NOW, NOW + 500);
-	b = message_for(2, "held", NOW, NOW + 900);
+	a = message_by("u", 1, "held", NOW, NOW + 500, ENVELOPE_HELD);
+	b = message_by("u", 2, "held", NOW, NOW + 900, ENVELOPE_HELD);
 	c = message_for(3, "held", NOW, NOW + 200);
-	a->env_flags |= ENVELOPE_HELD;
-	b->env_flags |= ENVELOPE_HELD;
 	assert_true(schedule_is_held(a) && schedule_is_held(b));
 	assert_false(schedule_is_held(c));	/* its credential says so */
 	schedule_flush(NULL, NOW);
@@ -629,6 +522,54 @@ many_are_kept_back(void **state)
 	drop_all();
 }
 
+/* A job that began before the host was seen down says nothing of now. */
+static void
+old_jobs_do_not_count(void **state)
+{
+	struct dest	*d = dest("r", 3);
+	time_t		 retry;
+
+	(void)state;
+	message(1, "r", NOW);
+	message(2, "r", NOW);
+	message(3, "r", NOW);
+	schedule_run(NOW);
+	retry = done(d, false, NOW);
+	assert_int_equal(d->fails, 1);
+	done(d, true, NOW);			/* it hung, and gave up */
+	assert_int_equal(d->fails, 1);
+	message(4, "r", NOW);
+	/* And what still hangs does not keep the host from being tried. */
+	schedule_run(retry);
+	assert_int_equal(probes, 1);
+	assert_int_equal(d->inflight, 2);
+	schedule_run(retry + 1);
+	assert_int_equal(probes, 1);
+	done(d, false, retry);
+	assert_int_equal(d->fails, 1);
+	assert_true(d->probing);
+	done(d, true, retry);
+	assert_int_equal(d->fails, 0);
+	drop_all();
+}
+
+/* R5321-4.5.4.1-a: those that failed together do not come back together. */
+static void
+intervals_are_spread(void **state)
+{
+	struct dest	*d = dest("r", 1);
+	unsigned int	 i, t, least = UINT32_MAX, most = 0;
+
+	(void)state;
+	for (i = 0; i < 1000; i++) {
+		t = schedule_backoff(d, 1);
+		least = t < least ? t : least;
+		most = t > most ? t : most;
+	}
+	assert_in_range(least, 1800, 1810);
+	assert_in_range(most, 1970, 1980);
+}
+
 int
 main(void)
 {
@@ -651,6 +592,8 @@ main(void)
 		cmocka_unit_test(kept_back_over_a_restart),
 		cmocka_unit_test(held_until_released),
 		cmocka_unit_test(many_are_kept_back),
+		cmocka_unit_test(old_jobs_do_not_count),
+		cmocka_unit_test(intervals_are_spread),
 	};
 
 	schedule_init(send_stub, expire_stub);
