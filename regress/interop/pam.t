@@ -219,8 +219,9 @@ subtest 'what a module sees, and may do' => sub {
 	like($calls, qr/^acct \Q$items\E/m, 'then the account checks');
 	unlike($calls, qr/setcred/, 'and nothing else');
 	my ($env) = $calls =~ /env=(.*)/;
-	is(join(' ', sort map { s/=.*//r } split(/;/, $env)), 'PATH TZ',
-	    'a clean environment') or diag($env);
+	# a build with sanitizers lets their options through
+	is(join(' ', sort grep { $Msad::BUILD !~ /asan/ || !/^(A|UB)SAN_OPTIONS$/ }
+	    map { s/=.*//r } split(/;/, $env)), 'PATH TZ', 'a clean environment') or diag($env);
 	for my $p (["a\xc3\xa9: b " x 100, '1,000 octets of UTF-8'],
 	    ['x' x 1024, '1,024 octets']) {
 		my $password = substr($p->[0], 0, $p->[1] =~ /1,000/ ? 1000 : 1024);
