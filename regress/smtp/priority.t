@@ -122,7 +122,9 @@ subtest 'R6710-4.1-b who may' => sub {
 
 subtest 'R6710-4.2-a floor' => sub {
 	reload('mt-priority { profile "MIXER", floor -4 }');
-	my $c = session('ann');
+	# msad has told the front-end, which may not have looked yet
+	my $c;
+	wait_for { $c = session('ann'); $c->{hello} =~ /^250-MT-PRIORITY MIXER\r$/m };
 	like($c->{hello}, qr/^250-MT-PRIORITY MIXER\r$/m, 'the policy is named');
 	says($c->cmd('MAIL FROM:<ann@example.org> MT-PRIORITY=-4'), 250, '2.1.0', 'on the floor');
 	$c->cmd('RSET');
@@ -178,7 +180,8 @@ subtest 'R2852-4-a' => sub {
 	my ($by) = $d->log =~ /q=$r->{id} .*event=accepted.* deliver-by=(\d+)/;
 	ok($by >= $before + 600 && $by <= time + 600, 'which is so many seconds ahead');
 	reload('deliver-by { min 1m }');
-	my $e = session('ann');
+	my $e;	# as above
+	wait_for { $e = session('ann'); $e->{hello} =~ /^250-DELIVERBY 60\r$/m };
 	like($e->{hello}, qr/^250-DELIVERBY 60\r$/m, 'R2852-4-a the minimum is offered');
 	for ([ $c, 'a session from before' ], [ $e, 'a new session' ]) {
 		my ($s, $name) = @$_;
