@@ -161,7 +161,8 @@ subtest 'R6710-4.2-a size' => sub {
 
 subtest 'R2852-4-a' => sub {
 	reload();
-	my $c = session('ann');
+	my $c;	# as above
+	wait_for { $c = session('ann'); $c->{hello} =~ /^250-DELIVERBY\r$/m };
 	like($c->{hello}, qr/^250-DELIVERBY\r$/m, 'R2852-4-a offered, without a minimum');
 	for my $by (qw(0;R -1;R 60 60; ;R 60;X 60;TR 60;RR 60;RTT 1234567890;N), '60;R BY=60;R') {
 		$c = session('ann') if $by eq '60;TR';
