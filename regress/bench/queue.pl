@@ -324,8 +324,7 @@ sub files {
 sub settle {
 	my ($server) = @_;
 	my $from = time;
-	&Msad::wait_for(sub { sleep(1); files($server, 'incoming') == 0 &&
-	    files($server, 'active') == 0 }, 1200);
+	&Msad::wait_for(sub { files($server, 'incoming active') == 0 }, 1200, 1);
 	row('until all have been tried', 's', time - $from);
 	system('sync');
 }

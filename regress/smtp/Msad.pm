@@ -53,14 +53,14 @@ sub spew {
 }
 
 # Poll until the block is true; its value, or false after the deadline.
-sub wait_for(&;$) {
-	my ($cond, $deadline) = @_;
+sub wait_for(&;$$) {
+	my ($cond, $deadline, $every) = @_;
 	my $end = time + ($deadline // $DEADLINE);
 	for (;;) {
 		my $v = $cond->();
 		return $v if $v;
 		return $v if time > $end;
-		select(undef, undef, undef, 0.02);
+		select(undef, undef, undef, $every // 0.02);
 	}
 }
 

@@ -42,7 +42,10 @@ END { kill('KILL', $hole) if $hole }
 
 my $good = $d->nexthop;
 # hangs in the transactions of some, as if it held back what they send
-my $both = $d->nexthop(on => { MAIL => sub { sleep(3600) if $_[0] =~ /flood/; return undef } });
+my $both = $d->nexthop(on => { MAIL => sub {
+	my ($arg, $session) = @_;
+	return $arg =~ /flood/ ? Msad::NextHop::hang($session) : undef;
+} });
 sub rules {
 	my ($t) = @_;
 	return join('', map { "\tmatch from auth sender <$t$_> relay \"$_\"\n" }

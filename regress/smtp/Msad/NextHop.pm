@@ -8,7 +8,8 @@
 #   caps     instead of those that there are by default
 #   on       { COMMAND => reply or sub (argument, session) -> reply }
 #            COMMAND: greeting EHLO STARTTLS MAIL RCPT DATA EOD QUIT
-#            a reply without CRLF gets one; '' closes; undef: the default
+#            a reply without CRLF gets one; '' closes; undef: the default; a
+#            sub may hang(session): it returns when the client has gone
 package Msad::NextHop;
 use strict;
 use warnings;
@@ -120,6 +121,13 @@ sub say {
 	}
 	$t->{last} = substr($r, 0, 1);
 	return 1;
+}
+
+# Say nothing any more, until the client goes away.
+sub hang {
+	my ($t) = @_;
+	1 while sysread($t->{sock}, my $rest, 65536);
+	return '';
 }
 
 sub line {
